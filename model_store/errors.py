@@ -1,0 +1,55 @@
+"""What can go wrong with a model, as sentences a person can act on.
+
+A model is found (`ModelNotFound`), its model.toml read (`SpecError`), its device chosen (`DeviceError`), its
+file opened (`LoadError`), tried (`WarmUpError`) and used (`InvalidInput`, `PictureError`, `PredictError`).
+"""
+
+from __future__ import annotations
+
+
+class ModelStoreError(Exception):
+    """Base of everything this package raises on purpose; its text is one sentence or a few."""
+
+
+class ModelNotFound(ModelStoreError):
+    """The store has no such model; the message lists the models it has."""
+
+
+class SpecError(ModelStoreError):
+    """A model.toml is wrong; the message names the file and the key."""
+
+
+class DeviceError(ModelStoreError):
+    """The device that model.toml asks for cannot be had."""
+
+
+class LoadError(ModelStoreError):
+    """A model's files cannot be used; the message names the file or the folder."""
+
+
+class WarmUpError(ModelStoreError):
+    """The model was loaded but cannot run; the worker must not start."""
+
+
+class PredictError(ModelStoreError):
+    """The model failed on inputs that its signature allows."""
+
+
+class PictureError(ModelStoreError):
+    """A picture cannot be decoded, or may not be."""
+
+
+class InvalidInput(ModelStoreError):
+    """An input does not fit the model's signature.
+
+    Attributes:
+        field: Where, such as `inputs.image`.
+        expected: What would have been right, such as `dtype float32`.
+        got: What came instead: its kind, never the data itself.
+    """
+
+    def __init__(self, field: str, expected: str, got: str) -> None:
+        super().__init__(f"{field}: expected {expected}, got {got}.")
+        self.field = field
+        self.expected = expected
+        self.got = got

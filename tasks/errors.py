@@ -1,0 +1,43 @@
+"""What can go wrong in the queue; one base, one sentence each."""
+
+from __future__ import annotations
+
+
+class TasksError(Exception):
+    """Something in the queue did not work."""
+
+
+class SettingsError(TasksError):
+    """A setting in the environment has a value that cannot be used."""
+
+
+class BrokerAddressUnknown(TasksError):
+    """REDIS_URL is not set and no embedded server has written its address."""
+
+
+class BrokerUnavailable(TasksError):
+    """The broker does not answer. Nothing was stored; the same request can be sent again."""
+
+
+class JobNotFound(TasksError):
+    """No job with this id was ever submitted here."""
+
+
+class JobGone(TasksError):
+    """The job has ended and its record's lifetime is over."""
+
+
+class JobFinished(TasksError):
+    """The job has already ended, so it cannot be cancelled."""
+
+
+class JobUnfinished(TasksError):
+    """The job has not ended yet, so it has no result."""
+
+
+class ModelUnknown(TasksError):
+    """No worker has ever served a model of this name."""
+
+
+class StaleDelivery(TasksError):
+    """The job was cancelled, finished or given to another worker; this worker's word no longer counts."""

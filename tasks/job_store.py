@@ -1,0 +1,272 @@
+"""Job records in Redis: submit, read, start, finish, wait. Each change of a record is one atomic step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from tasks import keys
+from tasks.errors import BrokerUnavailable, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.job import Failure, Job, Status, may_be_gone
+from tasks.message import event_channel, sent_event, task_message
+from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
+
+#: A broker that has not answered after this many seconds counts as down.
+BROKER_TIMEOUT_S = 5.0
+
+_LUA = Path(__file__).parent / "lua"
+
+
+@dataclass(frozen=True)
+class Started:
+    """What a worker gets when it takes a job: the record with its new delivery and attempt, and the raw input."""
+
+    job: Job
+    payload: bytes
+
+
+def connect(url: str) -> redis.Redis:
+    """A client for the broker's URL; connects with the first command. Answers are bytes."""
+    client: redis.Redis = redis.Redis.from_url(
+        url,
+        socket_timeout=BROKER_TIMEOUT_S,
+        socket_connect_timeout=BROKER_TIMEOUT_S,
+        socket_keepalive=True,
+        health_check_interval=25,
+    )
+    return client
+
+
+@contextmanager
+def broker_errors() -> Iterator[None]:
+    """Turn Redis's ways of being away into BrokerUnavailable; other errors are bugs and pass."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise BrokerUnavailable("The broker does not answer. Nothing was stored; try again.") from error
+    except ResponseError as error:
+        if str(error).startswith(("OOM", "MISCONF", "READONLY", "LOADING")):
+            raise BrokerUnavailable(f"The broker takes no writes now ({error}). Nothing was stored.") from error
+        raise
+
+
+class JobStore:
+    """Jobs in Redis. Safe to share between threads.
+
+    Every method raises BrokerUnavailable when Redis does not answer.
+
+    Args:
+        client: of the broker, see `connect`.
+        result_ttl_s: how long a job's record and result stay after its end.
+    """
+
+    def __init__(self, client: redis.Redis, result_ttl_s: int) -> None:
+        self._redis = client
+        self._result_ttl_s = result_ttl_s
+        self._submit = client.register_script((_LUA / "submit.lua").read_text())
+        self._start = client.register_script((_LUA / "start.lua").read_text())
+        self._finish = client.register_script((_LUA / "finish.lua").read_text())
+        self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
+
+    def submit(self, job: Job, payload: bytes) -> None:
+        """Record the job and queue it. When this returns, record, input and message are stored.
+
+        Raises:
+            ValueError: a job with this id exists.
+        """
+        fields = [part for pair in job.to_hash().items() for part in pair]
+        queue = queue_list(queue_of(job.model), LANE_PRIORITIES[job.lane])
+        with broker_errors():
+            stored = self._submit(
+                keys=[keys.job(job.id), keys.job_input(job.id), keys.unfinished(job.model), queue],
+                args=[payload, task_message(job), self._event_channel, sent_event(job), job.id, *fields],
+            )
+        if not stored:
+            raise ValueError(f"There is already a job {job.id}. Each job needs an id of its own.")
+
+    def get(self, job_id: str) -> Job:
+        """The job's record.
+
+        Raises:
+            JobNotFound: never submitted here.
+            JobGone: ended, and its lifetime is over.
+        """
+        job = self.find(job_id)
+        if job is None:
+            raise self._absent(job_id)
+        return job
+
+    def find(self, job_id: str) -> Job | None:
+        """The job's record, or None."""
+        return self.find_many([job_id])[0]
+
+    def find_many(self, job_ids: Sequence[str]) -> list[Job | None]:
+        """The records of many jobs in one round trip, None where there is none."""
+        with broker_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for job_id in job_ids:
+                pipeline.hgetall(keys.job(job_id))
+            stored = pipeline.execute()
+        pairs = zip(job_ids, stored, strict=True)
+        return [Job.from_hash(job_id, record) if record else None for job_id, record in pairs]
+
+    def result(self, job_id: str) -> dict[str, bytes]:
+        """The parts of a job's result (see `tasks.result`); empty when there is none any more."""
+        with broker_errors():
+            stored = cast(Mapping[bytes, bytes], self._redis.hgetall(keys.job_result(job_id)))
+        return {part.decode(): data for part, data in stored.items()}
+
+    def delete_result(self, job_id: str) -> None:
+        """Free the memory of a job's result; the record stays."""
+        with broker_errors():
+            self._redis.delete(keys.job_result(job_id))
+
+    def start(self, job_id: str, model: str, worker: str) -> Started:
+        """Take a job to run it: status running, one more delivery and attempt.
+
+        Raises:
+            JobNotFound: there is no record.
+            JobFinished: it has ended, or its deadline has passed and it is expired now.
+        """
+        with broker_errors():
+            answer = self._start(
+                keys=[keys.job(job_id), keys.job_input(job_id), keys.running(model)], args=[worker, job_id]
+            )
+        word = answer[0].decode()
+        if word == "missing":
+            raise JobNotFound(f"There is no record of a job {job_id}.")
+        if word == "late":
+            self._end(job_id, model, Status.EXPIRED, delivery=None)
+            word = Status.EXPIRED
+        if word != "running":
+            raise JobFinished(word)
+        pairs = answer[1]
+        record = dict(zip(pairs[::2], pairs[1::2], strict=True))
+        return Started(Job.from_hash(job_id, record), answer[2] or b"")
+
+    def succeed(self, job: Job, result: Mapping[str, bytes], compute_ms: float) -> None:
+        """Store a job's result and end it.
+
+        Raises:
+            StaleDelivery: the job ended otherwise or another worker has it; nothing is written.
+        """
+        fields = {"compute_ms": f"{compute_ms:.3f}"}
+        self._end_once(job, Status.SUCCEEDED, fields, result)
+
+    def fail(self, job: Job, failure: Failure, compute_ms: float | None = None) -> None:
+        """End a job without a result.
+
+        Raises:
+            StaleDelivery: the job ended otherwise or another worker has it; nothing is written.
+        """
+        fields = {"failure_type": failure.type, "failure_message": failure.message}
+        if compute_ms is not None:
+            fields["compute_ms"] = f"{compute_ms:.3f}"
+        self._end_once(job, Status.FAILED, fields, {})
+
+    def cancel(self, job_id: str) -> Job:
+        """End a job that its client does not want any more; what a worker still computes for it is thrown away.
+
+        Raises:
+            JobNotFound, JobGone: there is no record.
+            JobFinished: it has ended already.
+        """
+        job = self.get(job_id)
+        word = self._end(job_id, job.model, Status.CANCELLED, delivery=None)
+        if word != "done":
+            raise JobFinished(f"Job {job_id} has {word} already, so it cannot be cancelled.")
+        return self.get(job_id)
+
+    def fail_unrecorded(self, job_id: str, model: str, failure: Failure) -> None:
+        """Leave a failed record for a message that came without one, so that who sent it can see why."""
+        if may_be_gone(job_id, time.time(), self._result_ttl_s):
+            return
+        job = Job(
+            id=job_id,
+            model=model,
+            version=0,
+            status=Status.FAILED,
+            failure_type=failure.type,
+            failure_message=failure.message,
+        )
+        with broker_errors():
+            pipeline = self._redis.pipeline()
+            pipeline.hset(keys.job(job_id), mapping=cast(Any, job.to_hash()))
+            pipeline.expire(keys.job(job_id), self._result_ttl_s)
+            pipeline.execute()
+
+    def wait(self, job_id: str, timeout_s: float) -> Job:
+        """The job's record as soon as it has ended, or as it is after `timeout_s`.
+
+        Holds one connection while it waits.
+
+        Raises:
+            JobNotFound, JobGone: there is no record.
+        """
+        job = self.get(job_id)
+        if job.is_finished or timeout_s <= 0:
+            return job
+        deadline_s = time.monotonic() + timeout_s
+        with broker_errors(), cast(Any, self._redis).pubsub() as channel:
+            channel.subscribe(keys.finished_channel(job_id))
+            while (left_s := deadline_s - time.monotonic()) > 0:
+                # Its first message confirms the subscription: an end before that is seen in the record, one after
+                # it is heard.
+                if channel.get_message(timeout=left_s) is not None:
+                    job = self.get(job_id)
+                if job.is_finished:
+                    break
+        return job
+
+    def _end_once(self, job: Job, status: Status, fields: Mapping[str, str], result: Mapping[str, bytes]) -> None:
+        word = self._end(job.id, job.model, status, job.delivery, fields, result)
+        if word != "done":
+            raise StaleDelivery(f"Job {job.id} is {word}; what delivery {job.delivery} computed is thrown away.")
+
+    def _end(
+        self,
+        job_id: str,
+        model: str,
+        status: Status,
+        delivery: int | None,
+        fields: Mapping[str, str] | None = None,
+        result: Mapping[str, bytes] | None = None,
+    ) -> str:
+        pairs: list[Any] = [part for pair in (fields or {}).items() for part in pair]
+        parts: list[Any] = [part for pair in (result or {}).items() for part in pair]
+        with broker_errors():
+            word: bytes = self._finish(
+                keys=[
+                    keys.job(job_id),
+                    keys.job_input(job_id),
+                    keys.job_result(job_id),
+                    keys.unfinished(model),
+                    keys.running(model),
+                    keys.finished(model),
+                ],
+                args=[
+                    job_id,
+                    status,
+                    "" if delivery is None else delivery,
+                    self._result_ttl_s,
+                    keys.finished_channel(job_id),
+                    len(pairs),
+                    *pairs,
+                    *parts,
+                ],
+            )
+        return word.decode()
+
+    def _absent(self, job_id: str) -> JobNotFound | JobGone:
+        if may_be_gone(job_id, time.time(), self._result_ttl_s):
+            return JobGone(f"Job {job_id} has ended, and it is kept for {self._result_ttl_s} s only.")
+        return JobNotFound(f"There is no job {job_id}.")

@@ -1,0 +1,70 @@
+"""Every Redis key of ours: name, type, content, lifetime. Nothing else in the code spells one.
+
+| function | type | content | lifetime |
+|---|---|---|---|
+| `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end; none before |
+| `job_input` | string | the input payload, raw bytes | until the job ends |
+| `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
+| `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
+| `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
+| `finished` | hash | status -> number of jobs that ended so, since the store was made | none |
+| `MODELS` | set | names of all models ever served or expected here | none |
+| `model` | hash | `card`, `failure`, `failed_at_us`, `gave_up`, see `tasks.model_registry` | none |
+| `model_workers` | zset | a model's workers; score: last heartbeat, µs | entry: until the worker ends |
+| `EXPECTED` | set | models that the supervisor serves | none |
+| `finished_channel` | channel | a job's terminal status, once, when it ends | - |
+
+The lists and hashes of the queue itself (`model.<name>`, `unacked`, `_kombu.binding.…`) are kombu's.
+"""
+
+from __future__ import annotations
+
+PREFIX = "celeriac:"
+
+MODELS = PREFIX + "models"
+EXPECTED = PREFIX + "expected"
+
+
+def job(job_id: str) -> str:
+    """The record of a job."""
+    return f"{PREFIX}job:{job_id}"
+
+
+def job_input(job_id: str) -> str:
+    """The input payload of a job."""
+    return f"{PREFIX}job:{job_id}:input"
+
+
+def job_result(job_id: str) -> str:
+    """The result of a job."""
+    return f"{PREFIX}job:{job_id}:result"
+
+
+def unfinished(model: str) -> str:
+    """The ids of a model's jobs that have not ended."""
+    return f"{PREFIX}model:{model}:unfinished"
+
+
+def running(model: str) -> str:
+    """The ids of a model's jobs that a worker has."""
+    return f"{PREFIX}model:{model}:running"
+
+
+def finished(model: str) -> str:
+    """How many of a model's jobs ended in which status."""
+    return f"{PREFIX}model:{model}:finished"
+
+
+def model(name: str) -> str:
+    """What the workers of a model say of it."""
+    return f"{PREFIX}model:{name}"
+
+
+def model_workers(name: str) -> str:
+    """The workers of a model and when each was last heard of."""
+    return f"{PREFIX}model:{name}:workers"
+
+
+def finished_channel(job_id: str) -> str:
+    """The channel on which a job's end is told."""
+    return f"{PREFIX}finished:{job_id}"

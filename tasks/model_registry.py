@@ -1,0 +1,193 @@
+"""What is known of each model, in Redis: its card, its live workers, why it failed. No model file is needed to read it.
+
+The card is what `model_store` says of a loaded model: name, version, format, kind, signature. Workers publish it when
+ready and again with each heartbeat; it has no lifetime. Liveness has: a worker that was not heard of for `LIVE_S`
+counts as gone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, cast
+
+import redis
+
+from tasks import keys
+from tasks.errors import ModelUnknown
+from tasks.job import Status
+from tasks.job_store import broker_errors
+
+#: A worker says that it lives every `HEARTBEAT_S`, and counts as live for `LIVE_S` after the last word.
+HEARTBEAT_S = 5.0
+LIVE_S = 15.0
+
+
+class ModelStatus(StrEnum):
+    """Whether a model's jobs are being run."""
+
+    READY = "ready"  #: a live worker has it loaded and warmed up
+    LOADING = "loading"  #: the supervisor starts it
+    FAILED = "failed"  #: its worker could not start; `failure` says why
+    OFFLINE = "offline"  #: no worker now; jobs are accepted and wait
+
+
+@dataclass(frozen=True)
+class LiveWorker:
+    """A worker that has the model ready. `device` is what TensorFlow computes on."""
+
+    name: str
+    pid: int
+    version: int
+    device: str
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """A model as the rest of the system sees it. `card` is None until a worker was ready once."""
+
+    name: str
+    card: Mapping[str, Any] | None
+    workers: tuple[LiveWorker, ...]
+    failure: str | None
+    gave_up: bool
+    expected: bool
+
+    @property
+    def status(self) -> ModelStatus:
+        """Ready, loading, failed or offline."""
+        if self.workers:
+            return ModelStatus.READY
+        if self.failure or self.gave_up:
+            return ModelStatus.FAILED
+        return ModelStatus.LOADING if self.expected else ModelStatus.OFFLINE
+
+
+@dataclass(frozen=True)
+class QueueState:
+    """The load on one model. `oldest_age_s` is the age of the oldest job that has not ended; None without one."""
+
+    queued: int
+    running: int
+    oldest_age_s: float | None
+    finished: Mapping[Status, int]
+
+
+class ModelRegistry:
+    """Models in Redis. Every method raises BrokerUnavailable when Redis does not answer."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self._redis = client
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Say which models are to be served; what had failed before is forgotten."""
+        wanted = list(names)
+        with broker_errors():
+            pipeline = self._redis.pipeline()
+            pipeline.delete(keys.EXPECTED)
+            for name in wanted:
+                pipeline.sadd(keys.EXPECTED, name)
+                pipeline.sadd(keys.MODELS, name)
+                pipeline.hdel(keys.model(name), "failure", "gave_up")
+            pipeline.execute()
+
+    def publish_ready(self, card: Mapping[str, Any], worker: LiveWorker) -> None:
+        """Say that a worker has the model ready, and still has it. Called every `HEARTBEAT_S`."""
+        name = card["name"]
+        with broker_errors():
+            now_us = self._now_us()
+            pipeline = self._redis.pipeline()
+            pipeline.sadd(keys.MODELS, name)
+            pipeline.hset(keys.model(name), "card", json.dumps(card))
+            pipeline.hdel(keys.model(name), "failure", "gave_up")
+            pipeline.zremrangebyscore(keys.model_workers(name), 0, now_us - LIVE_S * 1e6)
+            pipeline.zadd(keys.model_workers(name), {_member(worker): now_us})
+            pipeline.execute()
+
+    def publish_failure(self, name: str, reason: str) -> None:
+        """Say why a worker of this model could not start."""
+        self._publish_failure(name, {"failure": reason})
+
+    def give_up(self, name: str, reason: str) -> None:
+        """Say that nobody tries to start this model any more."""
+        self._publish_failure(name, {"failure": reason, "gave_up": "1"})
+
+    def retire(self, name: str, worker: LiveWorker) -> None:
+        """Say that a worker ends."""
+        with broker_errors():
+            self._redis.zrem(keys.model_workers(name), _member(worker))
+
+    def get(self, name: str) -> ModelRecord:
+        """One model.
+
+        Raises:
+            ModelUnknown: nobody ever served or expected it; the sentence names the known ones.
+        """
+        records = {record.name: record for record in self.all()}
+        if name not in records:
+            known = ", ".join(sorted(records)) or "none yet"
+            raise ModelUnknown(f"There is no model {name!r}. Known models: {known}.")
+        return records[name]
+
+    def all(self) -> list[ModelRecord]:
+        """Every known model, by name."""
+        with broker_errors():
+            expected = cast(set[bytes], self._redis.smembers(keys.EXPECTED))
+            names = sorted(name.decode() for name in cast(set[bytes], self._redis.smembers(keys.MODELS)))
+            since_us = self._now_us() - LIVE_S * 1e6
+            pipeline = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipeline.hgetall(keys.model(name))
+                pipeline.zrangebyscore(keys.model_workers(name), since_us, "+inf")
+            answers = pipeline.execute()
+        return [
+            _record(name, name.encode() in expected, fields, workers)
+            for name, fields, workers in zip(names, answers[::2], answers[1::2], strict=True)
+        ]
+
+    def queue_state(self, name: str) -> QueueState:
+        """The load on one model, from indexes that are kept with each change of a job."""
+        with broker_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.zcard(keys.unfinished(name))
+            pipeline.zcard(keys.running(name))
+            pipeline.zrange(keys.unfinished(name), 0, 0, withscores=True)
+            pipeline.hgetall(keys.finished(name))
+            pipeline.time()
+            unfinished, running, oldest, finished, (seconds, microseconds) = pipeline.execute()
+        now_us = seconds * 1_000_000 + microseconds
+        return QueueState(
+            queued=max(unfinished - running, 0),
+            running=running,
+            oldest_age_s=(now_us - oldest[0][1]) / 1e6 if oldest else None,
+            finished={Status(status.decode()): int(count) for status, count in finished.items()},
+        )
+
+    def _now_us(self) -> int:
+        seconds, microseconds = self._redis.time()
+        return seconds * 1_000_000 + microseconds
+
+    def _publish_failure(self, name: str, fields: Mapping[str, str]) -> None:
+        with broker_errors():
+            pipeline = self._redis.pipeline()
+            pipeline.sadd(keys.MODELS, name)
+            pipeline.hset(keys.model(name), mapping=cast(Any, fields))
+            pipeline.execute()
+
+
+def _member(worker: LiveWorker) -> str:
+    return json.dumps(asdict(worker), sort_keys=True)
+
+
+def _record(name: str, expected: bool, fields: Mapping[bytes, bytes], workers: Iterable[bytes]) -> ModelRecord:
+    card, failure = fields.get(b"card"), fields.get(b"failure")
+    return ModelRecord(
+        name=name,
+        card=json.loads(card) if card else None,
+        workers=tuple(LiveWorker(**json.loads(member)) for member in workers),
+        failure=failure.decode() if failure else None,
+        gave_up=b"gave_up" in fields,
+        expected=expected,
+    )

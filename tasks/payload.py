@@ -1,0 +1,138 @@
+"""A job's input as bytes: `.npy` for one array, `.npz` for several, or a picture as it came.
+
+The API reads only headers (`read_headers`) and writes arrays that came as JSON (`encode_arrays`); the worker decodes
+(`decode_arrays`). Formats: numpy.lib.format, versions 1.0 to 3.0; a `.npz` is a zip archive of `.npy` members.
+Pickled objects are never read.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import zipfile
+from collections.abc import Mapping
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from model_store.errors import InvalidInput
+from model_store.signature import Signature, TensorSpec
+
+NPY = "application/x-npy"
+NPZ = "application/x-npz"
+ARRAY_TYPES = (NPY, NPZ)
+
+Arrays = Mapping[str, "np.ndarray[Any, Any]"]
+
+#: What a damaged or hostile archive makes numpy and zipfile raise.
+_BROKEN = (ValueError, EOFError, OSError, KeyError, SyntaxError, RuntimeError, NotImplementedError, zipfile.BadZipFile)
+
+
+def encode_arrays(arrays: Arrays) -> tuple[str, bytes]:
+    """One array as `.npy`, several as an uncompressed `.npz`.
+
+    Returns:
+        Content type and bytes.
+    """
+    if len(arrays) > 1:
+        return NPZ, write_npz(arrays)
+    buffer = io.BytesIO()
+    np.save(buffer, next(iter(arrays.values())), allow_pickle=False)
+    return NPY, buffer.getvalue()
+
+
+def write_npz(arrays: Arrays) -> bytes:
+    """An uncompressed `.npz`; unlike numpy.savez it takes any names, `file` and `allow_pickle` too."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, array in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+    return buffer.getvalue()
+
+
+def read_headers(
+    content_type: str, data: bytes, signature: Signature, max_unpacked_bytes: int
+) -> dict[str, TensorSpec]:
+    """Dtype and shape of each array in a payload, by input name, without unpacking the arrays.
+
+    Args:
+        content_type: `NPY` or `NPZ`.
+        data: the payload.
+        signature: gives a single `.npy` its input's name.
+        max_unpacked_bytes: a compressed `.npz` may not hold more than this.
+
+    Raises:
+        InvalidInput: pickled objects, a truncated or damaged file, more than `max_unpacked_bytes`.
+    """
+    if content_type == NPY:
+        field = "inputs." + _only_input(signature)
+        return {_only_input(signature): _read_header(io.BytesIO(data), len(data), field)}
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return _read_members(archive, max_unpacked_bytes)
+    except _BROKEN:
+        raise InvalidInput("inputs", "a .npz archive", "a damaged archive, or none") from None
+
+
+def decode_arrays(content_type: str, data: bytes, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a payload by input name. For payloads that `read_headers` has accepted.
+
+    Raises:
+        InvalidInput: the payload is damaged.
+    """
+    try:
+        if content_type == NPY:
+            return {_only_input(signature): np.load(io.BytesIO(data), allow_pickle=False)}
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except _BROKEN:
+        raise InvalidInput("inputs", f"a whole {content_type} payload", "a damaged one") from None
+
+
+def _only_input(signature: Signature) -> str:
+    if len(signature.inputs) > 1:
+        names = ", ".join(signature.inputs)
+        raise InvalidInput("inputs", f"{NPZ} with the arrays {names}", f"{NPY}, which holds one array")
+    return next(iter(signature.inputs))
+
+
+def _read_members(archive: zipfile.ZipFile, max_unpacked_bytes: int) -> dict[str, TensorSpec]:
+    members = archive.infolist()
+    unpacked_bytes = sum(member.file_size for member in members)
+    if unpacked_bytes > max_unpacked_bytes:
+        raise InvalidInput("inputs", f"at most {max_unpacked_bytes} bytes unpacked", f"{unpacked_bytes} bytes")
+    headers: dict[str, TensorSpec] = {}
+    for member in members:
+        name = member.filename.removesuffix(".npy")
+        with archive.open(member) as file:
+            headers[name] = _read_header(file, member.file_size, f"inputs.{name[:80]}")
+    return headers
+
+
+def _read_header(file: Any, size_bytes: int, field: str) -> TensorSpec:
+    start = file.tell()
+    try:
+        shape, dtype = _parse_header(file)
+    except _BROKEN:
+        raise InvalidInput(field, "a .npy array", "a damaged one, or none") from None
+    if dtype.hasobject:
+        raise InvalidInput(field, "an array of numbers or strings", "pickled Python objects, which are never read")
+    if dtype.kind not in "biufcSU" or min(shape, default=0) < 0:
+        raise InvalidInput(field, "an array of numbers or strings", f"dtype {str(dtype)[:80]}")
+    expected_bytes = math.prod(shape) * dtype.itemsize
+    data_bytes = size_bytes - (file.tell() - start)
+    if data_bytes != expected_bytes:
+        raise InvalidInput(field, f"{expected_bytes} bytes of data after the header", f"{data_bytes} bytes")
+    return TensorSpec("string" if dtype.kind in "SU" else dtype.name, shape)
+
+
+def _parse_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    version = np.lib.format.read_magic(file)
+    if version == (1, 0):
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        # 2.0 has a longer header and 3.0 writes it in UTF-8; numpy has a public reader for 2.0 only, and the two
+        # differ in nothing that an array of numbers or strings can have.
+        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+    return shape, dtype

@@ -1,0 +1,30 @@
+"""Names of queues and of the lists behind them; pure."""
+
+from __future__ import annotations
+
+from tasks.job import Lane
+
+QUEUE_PREFIX = "model."
+KEEPER_QUEUE = "keeper"
+
+#: kombu's priorities, 0 first. kombu.transport.redis has a list for each of its steps 0, 3, 6 and 9.
+LANE_PRIORITIES = {Lane.INTERACTIVE: 0, Lane.BULK: 9}
+PRIORITY_STEPS = (0, 3, 6, 9)
+
+#: kombu.transport.redis joins queue and priority with these two bytes.
+_PRIORITY_SEPARATOR = "\x06\x16"
+
+
+def queue_of(model: str) -> str:
+    """The queue of a model's jobs."""
+    return QUEUE_PREFIX + model
+
+
+def model_of(queue: str) -> str | None:
+    """The model that a queue belongs to; None when the queue is no model's."""
+    return queue.removeprefix(QUEUE_PREFIX) if queue.startswith(QUEUE_PREFIX) else None
+
+
+def queue_list(queue: str, priority: int) -> str:
+    """The Redis list in which kombu keeps a queue's messages of one priority (0, 3, 6 or 9)."""
+    return f"{queue}{_PRIORITY_SEPARATOR}{priority}" if priority else queue

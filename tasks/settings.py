@@ -1,0 +1,168 @@
+"""Every setting: its name in the environment, default, unit and range. The only reader of the environment.
+
+`docs/settings.md` lists the same table; a test holds it to this file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a reader of the documentation is told of one setting.
+
+    `low` and `high` bound a number, ends included.
+    """
+
+    name: str
+    meaning: str
+    low: int | None = None
+    high: int | None = None
+
+
+def _setting(name: str, default: Any, meaning: str, low: int | None = None, high: int | None = None) -> Any:
+    return field(default=default, metadata={"description": Description(name, meaning, low, high)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One process's settings. `None` and the empty string mean "not set"."""
+
+    redis_url: str = _setting("REDIS_URL", "", "broker and job store; empty: the embedded server")
+    port: int = _setting("PORT", 8000, "the API's port", 1, 65_535)
+    host: str = _setting("CELERIAC_HOST", "127.0.0.1", "the API's address; anything but loopback needs API keys")
+    model_store: Path = _setting("CELERIAC_MODEL_STORE", Path("models"), "folder of models")
+    var: Path = _setting("CELERIAC_VAR", Path("var"), "the embedded server's data, port and password; logs, pid files")
+    flower_host: str = _setting(
+        "CELERIAC_FLOWER_HOST",
+        "127.0.0.1",
+        "Flower's address; anything but loopback needs a user and a password",
+    )
+    flower_port: int = _setting("CELERIAC_FLOWER_PORT", 5555, "Flower's port", 1, 65_535)
+    flower_basic_auth: str = _setting(
+        "CELERIAC_FLOWER_BASIC_AUTH", "", "`user:password` that Flower asks for; empty: none, loopback only"
+    )
+    api_keys: Mapping[str, str] = _setting(
+        "CELERIAC_API_KEYS", None, "comma-separated `name:key`; empty: no keys, loopback only"
+    )
+    api_threads: int = _setting(
+        "CELERIAC_API_THREADS", 64, "threads that answer HTTP requests in the API process", 2, 1024
+    )
+    max_waiters: int = _setting(
+        "CELERIAC_MAX_WAITERS", 48, "long polls held at once; one more is answered at once", 0, 1024
+    )
+    max_body_bytes: int = _setting(
+        "CELERIAC_MAX_BODY_BYTES",
+        67_108_864,
+        "largest request body, and largest input once unpacked, in bytes",
+        1024,
+        536_870_912,
+    )
+    max_image_pixels: int = _setting(
+        "CELERIAC_MAX_IMAGE_PIXELS",
+        50_000_000,
+        "largest picture, in pixels, judged before it is decoded",
+        1,
+        1_000_000_000,
+    )
+    result_ttl_s: int = _setting(
+        "CELERIAC_RESULT_TTL_S",
+        86_400,
+        "how long a finished job and its result are kept, in seconds",
+        1,
+        31_536_000,
+    )
+    visibility_timeout_s: int = _setting(
+        "CELERIAC_VISIBILITY_TIMEOUT_S",
+        300,
+        "after this many seconds an unfinished job of a lost worker is given to another; longer than the slowest job",
+        5,
+        86_400,
+    )
+    start_attempts: int = _setting(
+        "CELERIAC_START_ATTEMPTS", 3, "failed starts in a row after which a process is given up", 1, 100
+    )
+    stop_grace_s: int = _setting(
+        "CELERIAC_STOP_GRACE_S",
+        30,
+        "how long a worker may finish the job in hand when stopped, in seconds",
+        1,
+        3600,
+    )
+    gpu: int | None = _setting(
+        "CELERIAC_GPU",
+        None,
+        "index of the one GPU that a worker sees; empty: the first, if there is one",
+        0,
+        63,
+    )
+    gpu_memory_limit_mb: int | None = _setting(
+        "CELERIAC_GPU_MEMORY_LIMIT_MB",
+        None,
+        "most GPU memory of a worker, in MB; empty: grows as needed",
+        64,
+        1_048_576,
+    )
+
+
+def describe() -> list[tuple[Description, Any]]:
+    """Each setting's description and default, in the order of this file."""
+    return [(f.metadata["description"], f.default) for f in dataclasses.fields(Settings)]
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment (default: this process's).
+
+    Raises:
+        SettingsError: a value cannot be used; the sentence names the setting, what was expected, what came.
+    """
+    source = os.environ if environ is None else environ
+    values: dict[str, Any] = {"api_keys": {}}
+    for f in dataclasses.fields(Settings):
+        description: Description = f.metadata["description"]
+        text = source.get(description.name, "").strip()
+        if text:
+            values[f.name] = _parse(description, text, str(f.type))
+    return Settings(**values)
+
+
+def _parse(description: Description, text: str, kind: str) -> Any:
+    if kind.startswith("int"):
+        return _parse_int(description, text)
+    if kind == "Path":
+        return Path(text)
+    if kind.startswith("Mapping"):
+        return _parse_keys(description, text)
+    if description.name == "CELERIAC_FLOWER_BASIC_AUTH" and not all(text.partition(":")):
+        raise SettingsError(f"{description.name} is expected as user:password; set both.")
+    return text
+
+
+def _parse_int(description: Description, text: str) -> int:
+    low, high = description.low, description.high
+    expected = f"{description.name} is expected as a whole number from {low} to {high}"
+    try:
+        number = int(text)
+    except ValueError:
+        raise SettingsError(f"{expected}; it is {text!r}. Correct it or unset it.") from None
+    if (low is not None and number < low) or (high is not None and number > high):
+        raise SettingsError(f"{expected}; it is {number}. Correct it or unset it.")
+    return number
+
+
+def _parse_keys(description: Description, text: str) -> dict[str, str]:
+    # The sentence must not repeat the text: it holds secrets.
+    pairs = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
+    if not all(name and key for name, _, key in pairs):
+        raise SettingsError(f"{description.name} is expected as name:key,name:key; an entry lacks one.")
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise SettingsError(f"{description.name} names an owner twice; give each key a name of its own.")
+    return {name: key for name, _, key in pairs}
