@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from tasks.errors import BrokerAddressUnknown
@@ -28,3 +29,19 @@ def broker_url(settings: Settings) -> str:
             f"REDIS_URL is not set and there is no embedded server's address in {settings.var}. "
             "Set REDIS_URL, or start the embedded server with `celeriac up` or `honcho start broker`."
         ) from None
+
+
+def wait_for_broker_url(settings: Settings, timeout_s: float = 30.0) -> str:
+    """Like `broker_url`, but gives an embedded server that starts at the same time a moment to write its address.
+
+    Raises:
+        BrokerAddressUnknown: no address after `timeout_s`.
+    """
+    deadline_s = time.monotonic() + timeout_s
+    while True:
+        try:
+            return broker_url(settings)
+        except BrokerAddressUnknown:
+            if time.monotonic() > deadline_s:
+                raise
+            time.sleep(0.1)

@@ -35,6 +35,10 @@ class JobUnfinished(TasksError):
     """The job has not ended yet, so it has no result."""
 
 
+class JobFailed(TasksError):
+    """The job failed. In events and logs it carries the failure's type alone, never the sentence."""
+
+
 class ModelUnknown(TasksError):
     """No worker has ever served a model of this name."""
 

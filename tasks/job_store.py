@@ -46,6 +46,12 @@ def connect(url: str) -> redis.Redis:
     return client
 
 
+def server_time_us(client: redis.Redis) -> int:
+    """Redis's clock, µs since 1970: the only clock that records and indexes go by."""
+    seconds, microseconds = client.time()
+    return seconds * 1_000_000 + microseconds
+
+
 @contextmanager
 def broker_errors() -> Iterator[None]:
     """Turn Redis's ways of being away into BrokerUnavailable; other errors are bugs and pass."""
@@ -87,8 +93,22 @@ class JobStore:
         queue = queue_list(queue_of(job.model), LANE_PRIORITIES[job.lane])
         with broker_errors():
             stored = self._submit(
-                keys=[keys.job(job.id), keys.job_input(job.id), keys.unfinished(job.model), queue],
-                args=[payload, task_message(job), self._event_channel, sent_event(job), job.id, *fields],
+                keys=[
+                    keys.job(job.id),
+                    keys.job_input(job.id),
+                    keys.unfinished(job.model),
+                    keys.DEADLINES,
+                    queue,
+                ],
+                args=[
+                    payload,
+                    task_message(job),
+                    self._event_channel,
+                    sent_event(job),
+                    job.id,
+                    "" if job.expires_in_s is None else job.expires_in_s,
+                    *fields,
+                ],
             )
         if not stored:
             raise ValueError(f"There is already a job {job.id}. Each job needs an id of its own.")
@@ -139,7 +159,8 @@ class JobStore:
         """
         with broker_errors():
             answer = self._start(
-                keys=[keys.job(job_id), keys.job_input(job_id), keys.running(model)], args=[worker, job_id]
+                keys=[keys.job(job_id), keys.job_input(job_id), keys.running(model), keys.DEADLINES],
+                args=[worker, job_id],
             )
         word = answer[0].decode()
         if word == "missing":
@@ -185,6 +206,22 @@ class JobStore:
         if word != "done":
             raise JobFinished(f"Job {job_id} has {word} already, so it cannot be cancelled.")
         return self.get(job_id)
+
+    def expire_overdue(self, most: int = 1000) -> int:
+        """End queued jobs whose deadline has passed; returns how many."""
+        with broker_errors():
+            now_us = server_time_us(self._redis)
+            overdue = cast(
+                list[bytes], self._redis.zrange(keys.DEADLINES, "-inf", now_us, byscore=True, offset=0, num=most)
+            )
+        expired = 0
+        for job_id, job in zip(overdue, self.find_many([raw.decode() for raw in overdue]), strict=True):
+            # A worker that starts the job meanwhile makes the delivery stale, so a job that runs is left alone.
+            if job is None or job.status is not Status.QUEUED:
+                self._redis.zrem(keys.DEADLINES, job_id)
+            elif self._end(job.id, job.model, Status.EXPIRED, job.delivery) == "done":
+                expired += 1
+        return expired
 
     def fail_unrecorded(self, job_id: str, model: str, failure: Failure) -> None:
         """Leave a failed record for a message that came without one, so that who sent it can see why."""
@@ -252,6 +289,7 @@ class JobStore:
                     keys.unfinished(model),
                     keys.running(model),
                     keys.finished(model),
+                    keys.DEADLINES,
                 ],
                 args=[
                     job_id,

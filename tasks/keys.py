@@ -7,6 +7,8 @@
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
+| `DEADLINES` | zset | ids of queued jobs that expire; score: deadline, µs | entry: until it starts or ends |
+| `KEEPER_LOCK` | string | who sweeps now | seconds |
 | `finished` | hash | status -> number of jobs that ended so, since the store was made | none |
 | `MODELS` | set | names of all models ever served or expected here | none |
 | `model` | hash | `card`, `failure`, `failed_at_us`, `gave_up`, see `tasks.model_registry` | none |
@@ -23,6 +25,8 @@ PREFIX = "celeriac:"
 
 MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
+DEADLINES = PREFIX + "deadlines"
+KEEPER_LOCK = PREFIX + "keeper:lock"
 
 
 def job(job_id: str) -> str:

@@ -18,7 +18,7 @@ import redis
 from tasks import keys
 from tasks.errors import ModelUnknown
 from tasks.job import Status
-from tasks.job_store import broker_errors
+from tasks.job_store import broker_errors, server_time_us
 
 #: A worker says that it lives every `HEARTBEAT_S`, and counts as live for `LIVE_S` after the last word.
 HEARTBEAT_S = 5.0
@@ -97,7 +97,7 @@ class ModelRegistry:
         """Say that a worker has the model ready, and still has it. Called every `HEARTBEAT_S`."""
         name = card["name"]
         with broker_errors():
-            now_us = self._now_us()
+            now_us = server_time_us(self._redis)
             pipeline = self._redis.pipeline()
             pipeline.sadd(keys.MODELS, name)
             pipeline.hset(keys.model(name), "card", json.dumps(card))
@@ -136,7 +136,7 @@ class ModelRegistry:
         with broker_errors():
             expected = cast(set[bytes], self._redis.smembers(keys.EXPECTED))
             names = sorted(name.decode() for name in cast(set[bytes], self._redis.smembers(keys.MODELS)))
-            since_us = self._now_us() - LIVE_S * 1e6
+            since_us = server_time_us(self._redis) - LIVE_S * 1e6
             pipeline = self._redis.pipeline(transaction=False)
             for name in names:
                 pipeline.hgetall(keys.model(name))
@@ -164,10 +164,6 @@ class ModelRegistry:
             oldest_age_s=(now_us - oldest[0][1]) / 1e6 if oldest else None,
             finished={Status(status.decode()): int(count) for status, count in finished.items()},
         )
-
-    def _now_us(self) -> int:
-        seconds, microseconds = self._redis.time()
-        return seconds * 1_000_000 + microseconds
 
     def _publish_failure(self, name: str, fields: Mapping[str, str]) -> None:
         with broker_errors():

@@ -1,5 +1,5 @@
 -- Give a job its terminal status, once. The only place where a job ends.
--- KEYS: 1 job, 2 job_input, 3 job_result, 4 unfinished, 5 running, 6 finished
+-- KEYS: 1 job, 2 job_input, 3 job_result, 4 unfinished, 5 running, 6 finished, 7 deadlines
 -- ARGV: 1 job id, 2 status, 3 delivery that must still be the job's (empty: any), 4 lifetime in s, 5 channel,
 --       6 number of record fields and values, then those in turn, then the result's parts and bytes in turn
 -- Returns 'done', 'missing', 'stale' (the job is with another worker), or the terminal status that it already has.
@@ -25,6 +25,7 @@ if #ARGV >= first_part then
 end
 redis.call('ZREM', KEYS[4], ARGV[1])
 redis.call('ZREM', KEYS[5], ARGV[1])
+redis.call('ZREM', KEYS[7], ARGV[1])
 redis.call('HINCRBY', KEYS[6], ARGV[2], 1)
 redis.call('PUBLISH', ARGV[5], ARGV[2])
 return 'done'

@@ -1,5 +1,5 @@
 -- A worker takes a job to run it: counts the delivery and the attempt, and hands out record and input.
--- KEYS: 1 job, 2 job_input, 3 running
+-- KEYS: 1 job, 2 job_input, 3 running, 4 deadlines
 -- ARGV: 1 worker, 2 job id
 -- Returns {'missing'}, {a terminal status}, {'late'} past the deadline, or {'running', record, input}.
 local status = redis.call('HGET', KEYS[1], 'status')
@@ -20,4 +20,5 @@ redis.call('HINCRBY', KEYS[1], 'delivery', 1)
 redis.call('HINCRBY', KEYS[1], 'attempt', 1)
 redis.call('HSET', KEYS[1], 'status', 'running', 'started_at_us', started_at_us, 'worker', ARGV[1])
 redis.call('ZADD', KEYS[3], started_at_us, ARGV[2])
+redis.call('ZREM', KEYS[4], ARGV[2])
 return {'running', redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2])}

@@ -1,0 +1,52 @@
+# The entrance for people and CI alike. `make` or `make help` lists the targets.
+
+# The first Python of 3.11 to 3.13 that runs; name another with `make PYTHON=...`.
+PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do \
+	"$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	&& echo "$$candidate" && break; done)
+
+VENV := .venv
+API_VENV := .venv-api
+EXTRAS := api,worker,client,up,dev
+SETUP := setup.cfg pyproject.toml requirements.lock
+
+.PHONY: help install models demo up test lint clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/installed ## Make the virtual environment .venv with all that the other targets need
+
+models: install ## Build or download the sample models into models/ (skips what is there)
+	@$(VENV)/bin/python -m samples.prepare
+
+demo: models ## Start the whole system, send real inputs, print the answers, stop
+	@$(VENV)/bin/python -m samples.demo
+
+up: models ## Start the system and keep it running until Ctrl-C
+	@$(VENV)/bin/celeriac up --stop-with-parent
+
+test: models $(API_VENV)/installed ## Run the tests on real processes; the API's also where TensorFlow is not installed
+	$(API_VENV)/bin/python -m pytest tests/api_alone
+	$(VENV)/bin/python -m pytest
+
+lint: install ## Check style, imports and types
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+clean: ## Remove what the other targets made, sample models included
+	rm -rf $(VENV) $(API_VENV) models var .cache *.egg-info
+
+$(VENV)/installed: $(SETUP)
+	@test -n "$(PYTHON)" || { echo "Celeriac needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(API_VENV)/installed: $(SETUP)
+	@test -n "$(PYTHON)" || { echo "Celeriac needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=..."; exit 1; }
+	$(PYTHON) -m venv $(API_VENV)
+	$(API_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[api]' pytest pytest-timeout
+	@touch $@

@@ -1,0 +1,57 @@
+"""Celery's settings, each with its reason. Values that an operator may change come from `tasks.settings`."""
+
+from __future__ import annotations
+
+from tasks.broker_address import wait_for_broker_url
+from tasks.queues import KEEPER_QUEUE
+from tasks.settings import read_settings
+
+_settings = read_settings()
+
+broker_url = wait_for_broker_url(_settings)
+broker_connection_retry_on_startup = True
+broker_connection_max_retries = None  # a broker that is away for long comes back too
+broker_transport_options = {
+    # An unfinished job of a lost worker is given to another after this many seconds; checked every 5 s.
+    "visibility_timeout": _settings.visibility_timeout_s,
+    "unacked_restore_interval": 5,
+    "unacked_restore_throttle": 1,
+    "socket_timeout": 30,
+    "socket_keepalive": True,
+    "health_check_interval": 25,
+}
+
+# AsyncResult reads the job record; nothing is stored twice.
+result_backend = "tasks.result_backend:JobRecordBackend"
+
+# Never pickle.
+accept_content = ["json"]
+task_serializer = "json"
+result_serializer = "json"
+event_serializer = "json"
+
+# One process, one model: TensorFlow hangs in a process forked after it was loaded.
+worker_pool = "tasks.pool:Pool"
+worker_concurrency = 1
+worker_prefetch_multiplier = 1  # a job waits in Redis, where any worker can take it
+task_acks_late = True  # a worker that is killed loses nothing
+# A job still running when the connection breaks is finished: its result is fenced by the delivery anyway.
+worker_cancel_long_running_tasks_on_connection_loss = False
+
+# Flower shows each job from the moment it is queued.
+worker_send_task_events = True
+task_send_sent_event = True
+
+imports = ("tasks.predict", "tasks.keeper", "tasks.worker")
+task_create_missing_queues = True
+enable_utc = True
+
+# The keeper's periodic work. The schedule lives in memory: Celery's file of it is a pickle.
+beat_scheduler = "celery.beat:Scheduler"
+beat_schedule = {
+    "expire overdue jobs": {
+        "task": "keeper.expire_overdue",
+        "schedule": 5.0,
+        "options": {"queue": KEEPER_QUEUE, "expires": 5.0},
+    },
+}

@@ -1,0 +1,117 @@
+"""`make demo`: start the whole system, send real inputs to the sample models, show the answers, stop."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from client.api_client import ApiClient
+from client.input_file import InputFile
+from client.job import Job
+from client.retry import Patience
+from client.waiting import wait_for_job
+from model_store.store import find_models
+from samples.inputs import DemoInput, demo_inputs
+from tasks.settings import Settings, read_settings
+from tasks.supervisor.errors import SupervisorError
+from tasks.supervisor.lineup import lineup
+from tasks.supervisor.system import System
+
+CACHE = Path(".cache")
+START_TIMEOUT_S = 180.0
+JOB_TIMEOUT_S = 60.0
+
+
+def main() -> int:
+    """Run the demo; 0 when every answer is the expected one, else 1."""
+    console = Console(width=max(110, Console().width))
+    try:
+        with _own_settings() as settings:
+            return _run(console, settings)
+    except SupervisorError as error:
+        console.print(str(error), style="red")
+        return 1
+
+
+def _run(console: Console, settings: Settings) -> int:
+    services = lineup(settings, find_models(settings.model_store))
+    console.print(f"Starting {', '.join(service.name for service in services)} …")
+    with System(settings, services) as system:
+        for service, reason in system.wait_until_ready(START_TIMEOUT_S).items():
+            console.print(f"{service} was given up: {reason}")
+        return _show(console, _ask(f"http://{settings.host}:{settings.port}"))
+
+
+@contextmanager
+def _own_settings() -> Iterator[Settings]:
+    """Free ports and a folder of its own, so that the demo disturbs no running system."""
+    with tempfile.TemporaryDirectory(prefix="celeriac-demo-") as var:
+        own = {"PORT": str(_free_port()), "CELERIAC_FLOWER_PORT": str(_free_port()), "CELERIAC_VAR": var}
+        # The services read their settings from this process's environment.
+        os.environ.update(own)
+        yield read_settings()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _ask(url: str) -> list[tuple[DemoInput, Job]]:
+    """Submit everything, then poll: as a client should."""
+    with ApiClient(url) as api:
+        sent = [
+            (demo_input, api.submit(demo_input.model, InputFile(demo_input.payload, demo_input.content_type)))
+            for demo_input in demo_inputs(CACHE)
+        ]
+        return [
+            (demo_input, wait_for_job(api, job.id, JOB_TIMEOUT_S, Patience(), lambda *_: None))
+            for demo_input, job in sent
+        ]
+
+
+def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
+    table = Table()
+    for heading in ("input", "model", "job id", "answer"):
+        table.add_column(heading, no_wrap=heading == "job id")
+    for heading in ("queue ms", "compute ms"):
+        table.add_column(heading, justify="right")
+    wrong = []
+    for sent, job in answers:
+        labels, answer = _read(job)
+        record = job.body
+        table.add_row(sent.title, sent.model, job.id, answer, _ms(record["queue_ms"]), _ms(record["compute_ms"]))
+        if labels != sent.labels:
+            wrong.append(f"{sent.title} on {sent.model}: expected {sent.expect}, got {answer}.")
+    console.print(table)
+    for sentence in wrong:
+        console.print(sentence, style="red")
+    console.print("All answers are as expected." if not wrong else f"{len(wrong)} answers are not as expected.")
+    return 1 if wrong else 0
+
+
+def _read(job: Job) -> tuple[tuple[str, ...], str]:
+    """The labels of a job's answer, and the answer for a reader."""
+    if job.result is None:
+        return (job.status,), f"{job.status}: {job.failure}"
+    found: list[Mapping[str, Any]] = job.result.get("detections", job.result.get("labels", []))
+    labels = tuple(str(item["label"]) for item in found)
+    return labels, ", ".join(f"{item['label']} {item['score']:.3f}" for item in found) or "nothing found"
+
+
+def _ms(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,41 @@
+"""Loading a worker's model. Imports TensorFlow, so `tasks.worker` imports it only in a process that serves a model."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from model_store.device import place
+from model_store.loader import load
+from model_store.model import Model
+from model_store.spec import DeviceSpec, read_spec
+from model_store.store import find_model
+from tasks.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+
+def load_model(name: str, settings: Settings) -> tuple[Model, str]:
+    """Find, load and warm up a model; the device first, since TensorFlow takes no word on it after its first operation.
+
+    Returns:
+        The model, and what it computes on, in words.
+
+    Raises:
+        ModelStoreError: any step failed; the sentence names the file.
+    """
+    stored = find_model(settings.model_store, name)
+    device = place(merged_device(read_spec(stored.folder).device, settings))
+    model = load(stored)
+    row_ms = model.warm_up()
+    logger.info("Model %s version %d is ready on %s; one row takes %.1f ms.", name, model.version, device, row_ms)
+    return model, device
+
+
+def merged_device(wanted: DeviceSpec, settings: Settings) -> DeviceSpec:
+    """The device of `model.toml`, with the settings where it is silent."""
+    return replace(
+        wanted,
+        gpu=settings.gpu if wanted.gpu is None else wanted.gpu,
+        memory_limit_mb=settings.gpu_memory_limit_mb if wanted.memory_limit_mb is None else wanted.memory_limit_mb,
+    )

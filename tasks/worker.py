@@ -1,0 +1,118 @@
+"""A worker's life: it loads the one model whose queue it was started with, warms it up, and says ready. Or it ends.
+
+Celery swallows exceptions raised in signal handlers (`celery/utils/dispatch/signal.py`, read in 5.7.0), so whatever
+fails before ready ends in SystemExit with a sentence. `worker_init` is sent before pool and consumer exist, with the
+queues of `-Q` in `sender.app.amqp.queues.consume_from` (`celery/worker/worker.py`, 5.7.0).
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from celery import signals
+from celery.concurrency import get_implementation
+
+from model_store.errors import ModelStoreError
+from model_store.store import find_models
+from tasks.errors import BrokerUnavailable, TasksError
+from tasks.heartbeat import Heartbeat
+from tasks.job_store import JobStore, connect
+from tasks.message import TASK_NAME
+from tasks.model_registry import LiveWorker, ModelRegistry
+from tasks.pool import Pool
+from tasks.predict import Bench
+from tasks.queues import KEEPER_QUEUE, model_of
+from tasks.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from model_store.model import Model
+
+logger = logging.getLogger(__name__)
+
+#: TensorFlow's native log: errors only. Its greetings on each start tell an operator nothing.
+_TENSORFLOW_LOG_LEVEL = "2"
+
+
+class CannotServe(TasksError):
+    """The worker was started in a way that it cannot serve; the sentence says how to start it."""
+
+
+@signals.worker_init.connect
+def prepare(sender: Any, **_: Any) -> None:
+    """Load and warm up the model of the queue that the worker was started with, or end the process."""
+    settings = read_settings()
+    client = connect(sender.app.conf.broker_url)
+    registry = ModelRegistry(client)
+    name = None
+    try:
+        _check_pool(sender.pool_cls)
+        name = served_model(sender.app.amqp.queues.consume_from, settings)
+        if name is None:
+            return
+        model, device = _load(name, settings)
+    except (ModelStoreError, TasksError) as error:
+        _give_in(registry, name, str(error))
+    except Exception as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+        _give_in(registry, name, f"The model {name} could not be loaded: {type(error).__name__}: {error}")
+    store = JobStore(client, settings.result_ttl_s)
+    sender.app.tasks[TASK_NAME].bench = Bench(model, store, sender.hostname, settings.max_image_pixels)
+    worker = LiveWorker(sender.hostname, os.getpid(), model.version, device)
+    _follow_life(Heartbeat(registry, model.describe(), worker))
+
+
+def served_model(queues: Iterable[str], settings: Settings) -> str | None:
+    """The model whose queue is the worker's only one; None for the keeper, which serves no model.
+
+    Raises:
+        CannotServe: no queue of a model, or several queues.
+    """
+    names = sorted(queues)
+    if names == [KEEPER_QUEUE]:
+        return None
+    model = model_of(names[0]) if len(names) == 1 else None
+    if model is None:
+        known = ", ".join(find_models(settings.model_store)) or "none"
+        raise CannotServe(
+            f"A worker serves one model: start it with -Q model.NAME, not with the queues {', '.join(names)}. "
+            f"Models in {settings.model_store}: {known}."
+        )
+    return model
+
+
+def _load(name: str, settings: Settings) -> tuple[Model, str]:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _TENSORFLOW_LOG_LEVEL)
+    # Imported here and not above: it brings TensorFlow, which Flower and the keeper must not load.
+    from tasks.loading import load_model
+
+    return load_model(name, settings)
+
+
+def _check_pool(pool: Any) -> None:
+    if get_implementation(pool) is not Pool:
+        raise CannotServe("Workers run in one process: leave -P away. TensorFlow hangs in Celery's other pools.")
+
+
+def _give_in(registry: ModelRegistry, name: str | None, sentence: str) -> NoReturn:
+    if name is not None:
+        with suppress(BrokerUnavailable):
+            registry.publish_failure(name, sentence)
+    raise SystemExit(sentence)
+
+
+def _follow_life(heartbeat: Heartbeat) -> None:
+    """Beat from the moment the consumer is ready to the end of the worker."""
+
+    def ready(**_: Any) -> None:
+        heartbeat.start()
+
+    def ended(**_: Any) -> None:
+        heartbeat.stop()
+
+    signals.worker_ready.connect(ready, weak=False)
+    signals.worker_shutdown.connect(ended, weak=False)

