@@ -1,0 +1,1 @@
+"""What a user installs beside their own code: an HTTP client and the command `celeriac`."""

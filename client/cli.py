@@ -1,0 +1,160 @@
+"""The command `celeriac`: submit jobs, fetch results, list models. Server commands join it, see `command_group`."""
+
+from __future__ import annotations
+
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from client.answer import MEDIA_TYPES, check_destination, choose_format, print_answer, save
+from client.api_client import DEFAULT_URL, ApiClient
+from client.call import JobOptions
+from client.command_group import EXIT_FAILED, CommandGroup
+from client.errors import ClientError, Unreachable
+from client.input_file import read_input
+from client.job import Job
+from client.retry import Patience, with_retries
+from client.tables import console, failure_lines, models_table
+from client.wait_option import WaitCommand
+from client.waiting import wait_for_job
+
+
+def server_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what every command that asks a server takes; the command gets an `ApiClient` first, and `as_json`."""
+
+    @click.option(
+        "--url", envvar="CELERIAC_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, help="The server."
+    )
+    @click.option("--api-key", envvar="CELERIAC_API_KEY", show_envvar=True, help="Sent as a bearer token.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, also on a terminal.")
+    @functools.wraps(command)
+    def with_client(url: str, api_key: str | None, **values: Any) -> None:
+        with ApiClient(url, api_key) as api:
+            command(api, **values)
+
+    return with_client
+
+
+def _examples(*lines: str) -> str:
+    # The first line keeps click from filling the others into a paragraph.
+    return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@click.group(name="celeriac", cls=CommandGroup, epilog=_examples("celeriac models", "celeriac submit --help"))
+@click.version_option(package_name="celeriac")
+def main() -> None:
+    """Submit jobs to the models of a Celeriac server and fetch their results."""
+
+
+@main.command(
+    epilog=_examples("celeriac submit digits seven.npy", "celeriac submit coco street.jpg --min-score 0.4 --annotate")
+)
+@click.argument("model")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option("--version", type=click.IntRange(min=0), metavar="N", help="The model's version; else its newest.")
+@click.option("--lane", type=click.Choice(["interactive", "bulk"]), help="Bulk jobs run when no other waits.")
+@click.option("--min-score", type=float, metavar="X", help="Detectors: the least score of a detection.")
+@click.option("--annotate", is_flag=True, help="Detectors: also draw the boxes; see result --format png.")
+@click.option("--expires-in-s", type=float, metavar="S", help="Do not run it later than this many seconds from now.")
+@click.option("--tag", metavar="T", help="A word of yours, kept with the job.")
+@click.option("--content-type", metavar="TYPE", help="What the files are; else their suffixes say it.")
+@server_options
+def submit(
+    api: ApiClient,
+    model: str,
+    files: tuple[str, ...],
+    version: int | None,
+    content_type: str | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Submit one job for each FILE to MODEL and print the jobs' ids, one a line.
+
+    A FILE is an array (.npy, .npz), JSON with "instances" or "inputs" (.json), a picture (.jpg, .jpeg, .png, .webp,
+    .gif, .bmp, .tif, .tiff), or - for standard input with --content-type. What is wrong with one file is told on
+    standard error, the others go on, and the exit code is 1.
+    """
+    has_failed = False
+    for name in files:
+        try:
+            job = api.submit(model, read_input(name, sys.stdin.buffer, content_type), JobOptions(**options), version)
+        except Unreachable as error:
+            # The files after it would fare no better.
+            raise Unreachable(f"{name}: {error}" + (" Stopped here." if name != files[-1] else "")) from error
+        except ClientError as error:
+            click.echo(f"{name}: {error}", err=True)
+            has_failed = True
+        else:
+            click.echo(json.dumps(job.body) if as_json else job.id)
+    if has_failed:
+        sys.exit(EXIT_FAILED)
+
+
+@main.command(
+    cls=WaitCommand,
+    epilog=_examples(
+        "celeriac result ID --wait 60 --output boxes.png",
+        'celeriac result "$(celeriac submit digits seven.npy)" --wait',
+    ),
+)
+@click.argument("job_id", metavar="ID")
+@click.option(
+    "--wait",
+    "wait_s",
+    type=click.FloatRange(min=0),
+    default=0,
+    metavar="[S]",
+    help="Wait until the job ends, at most S seconds if given.",
+)
+@click.option(
+    "--output", type=click.Path(path_type=Path), metavar="FILE", help="Save the answer; the suffix is its format."
+)
+@click.option(
+    "--format", "asked", type=click.Choice(list(MEDIA_TYPES)), help="The answer's format, whatever the suffix."
+)
+@server_options
+def result(api: ApiClient, job_id: str, wait_s: float, output: Path | None, asked: str | None, as_json: bool) -> None:
+    """Print or save the answer of job ID.
+
+    The exit code is 0 with an answer, 3 when the job has not ended yet, and 1 when it failed, was cancelled or expired
+    or the server cannot be asked.
+    """
+    is_terminal = sys.stdout.isatty()
+    chosen = choose_format(asked, output)
+    check_destination(chosen, output, is_terminal)
+    patience = Patience(total_s=min(Patience.total_s, wait_s))
+    job = wait_for_job(api, job_id, wait_s, patience, _tell_trouble)
+    job.require_result()
+    content = _fetch(api, job, chosen, patience)
+    if output is None:
+        print_answer(content, chosen, as_table=is_terminal and not as_json and asked is None)
+    else:
+        save(content, output)
+
+
+@main.command(epilog=_examples("celeriac models", "celeriac models --json | jq '.models[].name'"))
+@server_options
+def models(api: ApiClient, as_json: bool) -> None:
+    """List the models: whether they are ready, what they take, how many jobs wait."""
+    answer = api.list_models()
+    if as_json:
+        click.echo(json.dumps(answer))
+        return
+    console().print(models_table(answer["models"]))
+    for line in failure_lines(answer["models"]):
+        click.echo(line)
+
+
+def _fetch(api: ApiClient, job: Job, chosen: str, patience: Patience) -> bytes:
+    if chosen == "json" and job.result is not None:
+        return json.dumps(job.result, ensure_ascii=False).encode()
+    return with_retries(lambda: api.get_result(job.id, MEDIA_TYPES[chosen]), patience, _tell_trouble)
+
+
+def _tell_trouble(error: ClientError) -> None:
+    click.echo(f"{error} Trying again.", err=True)

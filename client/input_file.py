@@ -1,0 +1,71 @@
+"""A file on disk, or standard input, as the inputs of a job: bytes and their content type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from client.errors import InputFileError
+
+STANDARD_INPUT = "-"
+
+CONTENT_TYPES = {
+    ".npy": "application/x-npy",
+    ".npz": "application/x-npz",
+    ".json": "application/json",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".gif": "image/gif",
+    ".bmp": "image/bmp",
+    ".tif": "image/tiff",
+    ".tiff": "image/tiff",
+}
+
+
+@dataclass(frozen=True)
+class InputFile:
+    """What is sent for one job: the file's bytes, unchanged, and their content type."""
+
+    content: bytes
+    content_type: str
+
+
+def read_input(name: str, stdin: BinaryIO, content_type: str | None = None) -> InputFile:
+    """Read a file, or standard input when the name is "-".
+
+    Args:
+        name: A path, or "-".
+        stdin: Where "-" is read from.
+        content_type: Says what the bytes are; None: the name's suffix says it, in any case.
+
+    Raises:
+        InputFileError: The content type is not known, or the file cannot be read or is empty.
+    """
+    resolved = content_type or _content_type_of(name)
+    content = stdin.read() if name == STANDARD_INPUT else _read(Path(name))
+    if not content:
+        raise InputFileError("It is empty; a job needs inputs.")
+    return InputFile(content, resolved)
+
+
+def _content_type_of(name: str) -> str:
+    if name == STANDARD_INPUT:
+        raise InputFileError("Standard input has no suffix; say what it is, such as --content-type application/x-npy.")
+    suffix = Path(name).suffix
+    try:
+        return CONTENT_TYPES[suffix.lower()]
+    except KeyError:
+        found = f"the suffix {suffix!r} is not known" if suffix else "it has no suffix"
+        known = ", ".join(CONTENT_TYPES)
+        raise InputFileError(f"Expected a file ending in {known}; {found}. Or say --content-type.") from None
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputFileError(f"It cannot be read: {reason}.") from None

@@ -1,0 +1,349 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tasks.model_registry import ModelStatus
+from tests.processes import ROOT, Up, free_port, until
+from tests.valkey import Valkey
+
+Systems = Callable[..., Up]
+
+IN_ORDER = ["api", "workers", "keeper", "flower"]
+
+
+@pytest.fixture
+def systems(tmp_path: Path) -> Iterator[Systems]:
+    """Makes systems, each with a folder of its own, and leaves nothing of them behind."""
+    made: list[Up] = []
+
+    def make(*models: str, **environment: str) -> Up:
+        made.append(Up(tmp_path / f"var{len(made)}", models, **environment))
+        return made[-1]
+
+    yield make
+    for system in made:
+        system.kill_all()
+
+
+def stop_order(system: Up) -> list[str]:
+    """The stops noted, with neighbouring workers as one."""
+    order = ["workers" if name.startswith("worker-") else name for name in system.stops()]
+    return [name for name, before in zip(order, [None, *order], strict=False) if name != before]
+
+
+def assert_nothing_lives(system: Up, within_s: float = 10.0) -> None:
+    until(lambda: not system.processes(), within_s)
+
+
+def test_up_names_its_addresses_and_says_of_each_model_that_it_is_ready(systems: Systems) -> None:
+    system = systems("good", "other").start().await_ready()
+    port, flower_port = system.environment["PORT"], system.environment["CELERIAC_FLOWER_PORT"]
+
+    assert system.await_line("API:").endswith(f"http://127.0.0.1:{port}")
+    assert system.await_line("Flower:").endswith(f"http://127.0.0.1:{flower_port}")
+    assert system.await_line("Logs:").endswith(str(system.var / "logs"))
+    assert system.await_line("good:").strip() == "good: ready"
+    assert system.await_line("other:").strip() == "other: ready"
+    assert [record.status for record in system.registry().all()] == [ModelStatus.READY, ModelStatus.READY]
+
+
+def test_up_without_a_model_still_serves_and_says_so(systems: Systems) -> None:
+    system = systems().start()
+
+    assert "none" in system.await_line("Models:")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_stop_signal_stops_all_in_order_and_ends_with_0(systems: Systems, number: signal.Signals) -> None:
+    system = systems("good", "other").start().await_ready()
+
+    system.process.send_signal(number)
+
+    assert system.code() == 0
+    assert not system.processes()
+    assert stop_order(system) == IN_ORDER
+
+
+def test_ctrl_c_stops_all_in_order_and_ends_with_0(systems: Systems) -> None:
+    system = systems("good").start().await_ready()
+
+    os.killpg(system.process.pid, signal.SIGINT)
+
+    assert system.code() == 0
+    assert not system.processes()
+    assert stop_order(system) == IN_ORDER
+
+
+def test_a_second_ctrl_c_does_not_wait_for_a_worker_that_does_not_stop(systems: Systems) -> None:
+    # Given a worker that takes no notice of SIGTERM, and has 20 s to do so
+    system = systems("stubborn").start().await_ready()
+
+    os.killpg(system.process.pid, signal.SIGINT)
+    until(lambda: "worker-stubborn" in system.stops())
+    hurried_s = time.monotonic()
+    os.killpg(system.process.pid, signal.SIGINT)
+
+    assert system.code() == 0
+    assert time.monotonic() - hurried_s < 5
+    assert not system.processes()
+
+
+def test_a_worker_that_does_not_stop_is_killed_when_its_grace_is_over(systems: Systems) -> None:
+    system = systems("stubborn", CELERIAC_STOP_GRACE_S="1").start().await_ready()
+
+    system.process.terminate()
+
+    assert system.code() == 0
+    assert not system.processes()
+    assert stop_order(system) == IN_ORDER
+
+
+def test_sigkill_of_the_front_stops_all_in_order(systems: Systems) -> None:
+    system = systems("good", "other").start().await_ready()
+
+    system.process.kill()
+
+    assert_nothing_lives(system)
+    assert stop_order(system) == IN_ORDER
+
+
+def test_sigkill_of_supervisord_ends_all_and_up_ends_with_1(systems: Systems) -> None:
+    system = systems("good").start().await_ready()
+
+    system.find("supervisor.supervisord").kill()
+
+    assert system.code() == 1
+    assert system.await_line("supervisord has ended unasked")
+    assert not system.processes()
+
+
+def test_sigkill_of_front_and_supervisord_together_leaves_nothing(systems: Systems) -> None:
+    # Given an API that leaves a child process behind when it stops
+    system = systems("good", "stubborn").start().await_ready()
+    front, supervisord = system.process, system.find("supervisor.supervisord")
+
+    front.kill()
+    supervisord.kill()
+
+    assert_nothing_lives(system)
+
+
+def test_sigkill_of_front_guard_and_supervisord_together_leaves_no_service(systems: Systems) -> None:
+    system = systems("good").start().await_ready()
+    child = system.find("child-of-api")
+    guard, supervisord = system.find("tasks.supervisor.guard"), system.find("supervisor.supervisord")
+
+    guard.kill()
+    system.process.kill()
+    supervisord.kill()
+
+    # Nobody is left who could know of what a service itself did not stop.
+    until(lambda: system.processes() == [child])
+
+
+def test_with_stop_with_parent_sigkill_of_the_parent_stops_all(systems: Systems) -> None:
+    # Given a parent such as make
+    parent = "import subprocess, sys; subprocess.run(sys.argv[1:])"
+    system = systems("good").start(sys.executable, "-c", parent, options=["--stop-with-parent"]).await_ready()
+
+    system.process.kill()
+
+    assert_nothing_lives(system)
+    assert stop_order(system) == IN_ORDER
+
+
+def test_with_stop_with_parent_nothing_starts_under_a_parent_that_is_gone(systems: Systems) -> None:
+    # Given a parent in a session of its own that ends before its child looks
+    parent = "import os, subprocess, sys; subprocess.Popen(sys.argv[1:]); os._exit(0)"
+    session = ("setsid", "--wait", sys.executable, "-c", parent)
+    system = systems("good").start(*session, options=["--stop-with-parent"])
+
+    assert system.code() == 0
+    assert_nothing_lives(system)
+    assert not (system.var / "logs").exists()
+
+
+@pytest.mark.parametrize("setting", ["PORT", "CELERIAC_FLOWER_PORT"])
+def test_a_taken_port_is_refused_with_its_setting_before_anything_starts(systems: Systems, setting: str) -> None:
+    system = systems("good")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        system.environment[setting] = port
+        system.start()
+
+        assert system.code() == 2
+
+    assert port in system.output()
+    assert f"set {setting} to another port" in system.output()
+    assert not (system.var / "logs").exists()
+
+
+def test_one_port_for_both_api_and_flower_is_refused(systems: Systems) -> None:
+    port = str(free_port())
+    system = systems("good", PORT=port, CELERIAC_FLOWER_PORT=port).start()
+
+    assert system.code() == 2
+    assert f"PORT and CELERIAC_FLOWER_PORT are both {port}" in system.output()
+
+
+def test_a_second_up_on_the_same_folder_is_refused(systems: Systems) -> None:
+    first, second = systems("good").start().await_ready(), systems()
+    second.environment["CELERIAC_VAR"] = str(first.var)
+    second.start()
+
+    assert second.code() == 2
+    assert f"(process {first.process.pid})" in second.output()
+    assert str(first.var) in second.output()
+    assert first.process.poll() is None
+
+
+def test_the_next_up_waits_for_no_lock_and_finds_the_data_of_a_killed_one(systems: Systems) -> None:
+    system = systems("good").start().await_ready()
+    system.registry().publish_failure("remembered", "It was written before the kill.")
+    for one in system.processes():
+        one.kill()
+    assert system.code() == -signal.SIGKILL
+
+    system.start().await_ready()
+
+    assert system.registry().get("remembered").failure == "It was written before the kill."
+
+
+def test_a_worker_that_is_killed_is_started_again(systems: Systems) -> None:
+    system = systems("good", "other").start().await_ready()
+    killed = system.find("worker-good")
+    other = system.find("worker-other")
+
+    killed.kill()
+
+    assert "worker-good died (terminated by SIGKILL), restarting in 1 s." in system.await_line("worker-good died")
+    system.await_line("worker-good is ready again.")
+    assert system.find("worker-good") != killed
+    assert system.find("worker-other") == other
+
+
+def test_a_killed_broker_comes_back_on_its_port_with_its_data(systems: Systems) -> None:
+    system = systems("good").start().await_ready()
+    before = system.registry().get("good").workers
+
+    system.broker().kill()
+
+    system.await_line("broker is ready again.")
+    assert system.registry().get("good").workers == before
+    assert "worker-good died" not in system.output()
+
+
+def test_a_model_that_cannot_start_is_given_up_while_the_others_live(systems: Systems) -> None:
+    system = systems("broken", "good", "mute", CELERIAC_START_ATTEMPTS="2").start().await_ready()
+
+    assert system.await_line("broken:").strip() == "broken: gave up: The file is truncated."
+    assert "mute: gave up: I cannot open the file. (exit status 1)" in system.await_line("mute:")
+    assert system.await_line("good:").strip() == "good: ready"
+    assert system.output().count("worker-broken died") == 1
+    records = {record.name: record for record in system.registry().all()}
+    assert [records[name].gave_up for name in ("broken", "good", "mute")] == [True, False, True]
+    assert records["broken"].failure == "The file is truncated."
+    assert records["mute"].failure.startswith("I cannot open the file.")
+    assert records["good"].status is ModelStatus.READY
+
+
+def test_an_api_that_cannot_start_ends_everything_with_1(systems: Systems) -> None:
+    system = systems("good", STAND_IN_API="broken", CELERIAC_START_ATTEMPTS="2").start()
+
+    assert system.code() == 1
+    assert "There is no API today." in system.await_line("api is given up")
+    assert "Nothing works without api" in system.output()
+    assert not system.processes()
+
+
+def test_when_the_brokers_port_is_stolen_everything_moves_with_it(systems: Systems) -> None:
+    system = systems("good", CELERIAC_STOP_GRACE_S="1").start().await_ready()
+    broker = system.broker()
+    worker = system.find("worker-good")
+    port = int((system.var / "broker" / "port").read_text())
+
+    # When another program listens there before the broker is back
+    broker.kill()
+    broker.wait(5)
+    with socket.create_server(("127.0.0.1", port)):
+        system.await_line("The broker had to take another port")
+        system.await_line("worker-good is ready again.")
+
+    assert system.find("worker-good") != worker
+    assert system.registry().get("good").status is ModelStatus.READY
+
+
+def test_with_redis_url_no_broker_of_our_own_is_started(systems: Systems, valkey: Valkey) -> None:
+    system = systems("good", REDIS_URL=valkey.url).start().await_ready()
+
+    assert not (system.var / "broker").exists()
+    system.process.terminate()
+    assert system.code() == 0
+    assert not system.processes()
+
+
+def test_a_redis_url_that_nobody_answers_is_waited_for_and_then_named(systems: Systems) -> None:
+    system = systems("good", REDIS_URL=f"redis://:secret@127.0.0.1:{free_port()}/0").start()
+
+    assert system.code() == 1
+    assert "waiting up to 2 s" in system.output()
+    assert "correct REDIS_URL" in system.output()
+    assert "secret" not in system.output()
+    assert not system.processes()
+
+
+def test_a_folder_with_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
+    # Given a folder whose name alone is longer than the path of a Unix socket may be
+    system = Up(tmp_path / ("long" * 30), ["good"])
+    try:
+        system.start().await_ready()
+        system.process.terminate()
+        assert system.code() == 0
+        assert not system.processes()
+    finally:
+        system.kill_all()
+
+
+def test_a_folder_that_cannot_be_a_model_is_left_out_with_a_sentence(systems: Systems) -> None:
+    system = systems("good", "Not a model").start().await_ready()
+
+    assert "its name cannot be a model's" in system.await_line("Not a model")
+    assert [record.name for record in system.registry().all()] == ["good"]
+
+
+def test_a_wrong_setting_ends_with_2_and_a_sentence(systems: Systems) -> None:
+    system = systems(CELERIAC_START_ATTEMPTS="none").start()
+
+    assert system.code() == 2
+    assert "CELERIAC_START_ATTEMPTS is expected as a whole number" in system.output()
+
+
+def test_no_secret_is_on_a_command_line_or_in_the_configuration(systems: Systems) -> None:
+    system = systems("good", CELERIAC_FLOWER_BASIC_AUTH="ann:fl0wer", CELERIAC_API_KEYS="ann:k3y")
+    system.start().await_ready()
+    password = (system.var / "broker" / "password").read_text().strip()
+
+    lines = " ".join(" ".join(one.cmdline()) for one in system.processes())
+    configuration = (system.var / "supervisord.conf").read_text()
+
+    for secret in (password, "fl0wer", "k3y"):
+        assert secret not in lines
+        assert secret not in configuration
+
+
+def test_the_module_help_tells_the_exit_codes() -> None:
+    answer = subprocess.run(
+        [sys.executable, "-m", "tasks.supervisor.command", "--help"], capture_output=True, text=True, cwd=ROOT
+    )
+
+    assert "--stop-with-parent" in answer.stdout
+    assert answer.returncode == 0

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from client.api_client import ApiClient
+from client.call import JobOptions
+from client.errors import AddressError, ApiError, UnexpectedReply, Unreachable
+from client.input_file import InputFile
+from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
+
+ARRAY = InputFile(b"\x93NUMPY...", "application/x-npy")
+QUEUED = {"id": "0198", "model": "digits", "version": 1, "status": "queued", "links": {}}
+
+
+def always(answer: Answer) -> Callable[[Request], Answer]:
+    return lambda request: answer
+
+
+@pytest.fixture
+def unused_port() -> Iterator[int]:
+    # Bound but not listening: nobody else gets it, and a connection is refused.
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
+def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_wants_them() -> None:
+    options = JobOptions(lane="bulk", min_score=0.5, annotate=True, expires_in_s=60.0, tag="night & day")
+    with StandIn(always(Answer.of(QUEUED, 202))) as server, ApiClient(server.url + "/", " secret\n") as api:
+        job = api.submit("digits", ARRAY, options)
+    sent = server.requests[0]
+    assert job.id == "0198"
+    assert (sent.method, sent.path, sent.body) == ("POST", "/v1/models/digits/jobs", ARRAY.content)
+    assert sent.query == {
+        "lane": "bulk",
+        "min_score": "0.5",
+        "annotate": "true",
+        "expires_in_s": "60.0",
+        "tag": "night & day",
+    }
+    assert sent.headers["content-type"] == "application/x-npy"
+    assert sent.headers["authorization"] == "Bearer secret"
+
+
+def test_options_that_are_not_set_are_not_sent_and_a_version_is_part_of_the_path() -> None:
+    with StandIn(always(Answer.of(QUEUED, 202))) as server, ApiClient(server.url) as api:
+        api.submit("digits", ARRAY, version=3)
+    assert server.requests[0].path == "/v1/models/digits/versions/3/jobs"
+    assert server.requests[0].query == {}
+    assert "authorization" not in server.requests[0].headers
+
+
+def test_a_name_with_slashes_stays_one_segment_of_the_path() -> None:
+    with StandIn(always(Answer.of(QUEUED))) as server, ApiClient(server.url) as api:
+        api.get_job("../models?x")
+    assert server.requests[0].path == "/v1/jobs/..%2Fmodels%3Fx"
+
+
+def test_a_long_poll_names_its_seconds_and_a_plain_question_does_not() -> None:
+    with StandIn(always(Answer.of(QUEUED))) as server, ApiClient(server.url) as api:
+        api.get_job("0198", 30)
+        api.get_job("0198", 0.25)
+        api.get_job("0198")
+    assert [request.query for request in server.requests] == [{"wait": "30"}, {"wait": "0.25"}, {}]
+
+
+def test_a_result_is_asked_for_by_its_media_type_and_comes_unchanged() -> None:
+    with StandIn(always(Answer(200, b"\x89PNG", "image/png"))) as server, ApiClient(server.url) as api:
+        assert api.get_result("0198", "image/png") == b"\x89PNG"
+    assert server.requests[0].headers["accept"] == "image/png"
+
+
+def test_a_refusal_is_the_servers_own_sentence_with_its_type_field_and_retry_after() -> None:
+    answer = Answer.refusal(429, "The queue of digits is full.", Retry_After="7")
+    with (
+        StandIn(always(answer)) as server,
+        ApiClient(server.url) as api,
+        pytest.raises(ApiError, match=r"^The queue of digits is full\.$") as caught,
+    ):
+        api.submit("digits", ARRAY)
+    error = caught.value
+    assert (error.status, error.type, error.field, error.retry_after_s) == (429, "some_type", "inputs", 7)
+    assert not error.is_temporary
+
+
+def test_a_proxy_that_says_unavailable_in_html_is_temporary_and_any_other_page_is_no_celeriac() -> None:
+    for status, kind, is_temporary in ((503, ApiError, True), (502, ApiError, True), (404, UnexpectedReply, False)):
+        page = Answer(status, b"<h1>Hm</h1>", "text/html")
+        with (
+            StandIn(always(page)) as server,
+            ApiClient(server.url) as api,
+            pytest.raises(kind, match=str(status)) as caught,
+        ):
+            api.list_models()
+        assert caught.value.is_temporary is is_temporary
+
+
+@pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"hello": 1}', b""])
+def test_a_good_status_from_something_that_is_no_celeriac_is_told(content: bytes) -> None:
+    with StandIn(always(Answer(200, content))) as server, ApiClient(server.url) as api:
+        for ask in (api.list_models, lambda: api.get_job("0198")):
+            with pytest.raises(UnexpectedReply, match="Is this a Celeriac"):
+                ask()
+
+
+def test_a_refused_connection_says_where_nobody_answers_and_how_to_start_it(unused_port: int) -> None:
+    with ApiClient(f"http://127.0.0.1:{unused_port}") as api, pytest.raises(Unreachable) as caught:
+        api.list_models()
+    assert str(caught.value) == (
+        f"No Celeriac at http://127.0.0.1:{unused_port}: connection refused; start it with `make up` or set "
+        "CELERIAC_URL."
+    )
+
+
+def test_a_connection_that_breaks_is_told_as_lost_and_temporary() -> None:
+    with StandIn(always(CUT)) as server, ApiClient(server.url) as api, pytest.raises(Unreachable) as caught:
+        api.list_models()
+    assert f"The connection to {server.url} was lost" in str(caught.value)
+    assert caught.value.is_temporary
+
+
+@pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", "", "http://host:port"])
+def test_a_url_that_cannot_be_one_is_refused_before_anything_is_sent(url: str) -> None:
+    with pytest.raises(AddressError, match="http://HOST:PORT"):
+        ApiClient(url)
+
+
+def test_no_sentence_repeats_a_key_or_a_password(unused_port: int) -> None:
+    with pytest.raises(AddressError) as bad_key:
+        ApiClient(api_key="s3cr\net")
+    with (
+        ApiClient(f"http://user:s3cret@127.0.0.1:{unused_port}") as api,
+        pytest.raises(Unreachable, match=f"at http://127.0.0.1:{unused_port}:") as refused,
+    ):
+        api.list_models()
+    assert "s3cr" not in str(bad_key.value) + str(refused.value)
