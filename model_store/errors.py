@@ -35,6 +35,10 @@ class PredictError(ModelStoreError):
     """The model failed on inputs that its signature allows."""
 
 
+class OutOfMemory(PredictError):
+    """The memory of the device or the process did not suffice for this many rows."""
+
+
 class PictureError(ModelStoreError):
     """A picture cannot be decoded, or may not be."""
 

@@ -206,10 +206,8 @@ def array_from_json(value: Any, spec: TensorSpec, field: str) -> np.ndarray:
 
 
 def _expected_values(dtype: str, field: str) -> str:
-    if dtype == "string":
-        return "strings"
-    if dtype == "bool":
-        return "booleans"
+    if dtype in ("string", "bool"):
+        return "strings" if dtype == "string" else "booleans"
     kind = np.dtype(dtype).kind
     if kind in "iu":
         return f"{dtype} numbers from {np.iinfo(dtype).min} to {np.iinfo(dtype).max}"

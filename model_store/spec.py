@@ -197,9 +197,11 @@ def _name(value: Any) -> str:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list) or not value or len(set(value)) < len(value):
+    """TensorFlow 1 writes a node's first output as `name:0`; here it is the node's name alone."""
+    names = tuple(_name(item).removesuffix(":0") for item in _list(value))
+    if not names or len(set(names)) < len(names):
         raise ValueError
-    return tuple(_name(item) for item in value)
+    return names
 
 
 def _labels(value: Any) -> Mapping[int, str]:

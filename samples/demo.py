@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -33,7 +34,7 @@ JOB_TIMEOUT_S = 60.0
 
 def main() -> int:
     """Run the demo; 0 when every answer is the expected one, else 1."""
-    console = Console(width=max(110, Console().width))
+    console = Console(width=max(130, Console().width))
     try:
         with _own_settings() as settings:
             return _run(console, settings)
@@ -81,9 +82,9 @@ def _ask(url: str) -> list[tuple[DemoInput, Job]]:
 
 
 def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
-    table = Table()
+    table = Table(box=box.SIMPLE_HEAD)
     for heading in ("input", "model", "job id", "answer"):
-        table.add_column(heading, no_wrap=heading == "job id")
+        table.add_column(heading, no_wrap=True)
     for heading in ("queue ms", "compute ms"):
         table.add_column(heading, justify="right")
     wrong = []

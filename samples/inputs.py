@@ -49,7 +49,7 @@ def demo_inputs(cache: Path) -> list[DemoInput]:
 def _digits() -> list[DemoInput]:
     digits = held_out_digits()
     return [
-        DemoInput(f"digit {digit} (held out)", model, _npy(digits.first(digit)), NPY, str(digit), (str(digit),))
+        DemoInput(f"digit {digit}", model, _npy(digits.first(digit)), NPY, str(digit), (str(digit),))
         for model, sent in DIGITS_SENT.items()
         for digit in sent
     ]
@@ -62,7 +62,7 @@ def _emotion(cache: Path) -> DemoInput:
 def _hands(model: str, cache: Path) -> list[DemoInput]:
     return [
         DemoInput("photographer's gloves", model, gloves(cache), PNG, "two hands", ("hand", "hand")),
-        DemoInput("astronaut, no hand in sight", model, portrait(cache), JPEG, "no hands", ()),
+        DemoInput("astronaut, no hand", model, portrait(cache), JPEG, "no hands", ()),
     ]
 
 

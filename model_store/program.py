@@ -1,0 +1,65 @@
+"""What every format comes down to once it is opened: a signature and a function from tensors to tensors."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from model_store.errors import LoadError
+from model_store.signature import Signature, TensorSpec
+
+Run = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
+
+# numpy's own kinds: boolean, signed, unsigned, float, complex. Others, such as bfloat16, only TensorFlow has.
+NUMPY_KINDS = "biufc"
+MAX_REASON_LENGTH = 400
+
+
+@dataclass(frozen=True)
+class Program:
+    """An opened model file.
+
+    Attributes:
+        format: "frozen_graph", "saved_model" or "keras".
+        signature: Names, dtypes and shapes as the file declares them.
+        run: Takes a tensor for each input and gives at least the signature's outputs; callable from any thread.
+        owner: What owns the variables and tables that `run` reads, held here since TensorFlow does not promise that
+            a function holds them; None where there are none.
+    """
+
+    format: str
+    signature: Signature
+    run: Run
+    owner: Any = None
+
+
+def tensor_spec(name: str, tensor: tf.Tensor | tf.TensorSpec) -> TensorSpec:
+    """The spec of a TensorFlow tensor; raises LoadError for a dtype that numpy does not have."""
+    shape = None if tensor.shape.rank is None else tuple(tensor.shape.as_list())
+    if tensor.dtype == tf.string:
+        return TensorSpec("string", shape)
+    dtype = np.dtype(tensor.dtype.as_numpy_dtype)
+    if dtype.kind not in NUMPY_KINDS:
+        raise LoadError(f"its tensor {name!r} is of TensorFlow's type {tensor.dtype.name}, which cannot be sent")
+    return TensorSpec(dtype.name, shape)
+
+
+def one_line(error: Exception) -> str:
+    """What an exception of TensorFlow or Keras says, in one line without traces, node names and code."""
+    text = getattr(error, "message", None) or str(error) or type(error).__name__
+    text = text.partition("\n\nCall arguments received")[0]
+    lines = [line.strip() for line in text.splitlines()]
+    said = [line for line in lines if line and not _is_noise(line)] or [type(error).__name__]
+    reason = re.sub(r"\s*(\{\{.*?\}\}|\[\[.*?\]\]|\[Op:[^]]*\](?: name: *)?)\s*", " ", said[0]).strip()
+    reason = reason.rstrip(".:")
+    return reason if len(reason) <= MAX_REASON_LENGTH else f"{reason[:MAX_REASON_LENGTH]}…"
+
+
+def _is_noise(line: str) -> bool:
+    noise = ("Graph execution error", "Detected at node", "File ", "Traceback", "[[", "<stack traces", "node ")
+    return line.startswith(noise)

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from model_store.errors import SpecError
+from model_store.spec import DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
+
+FILE = Path("models/fer/model.toml")
+
+
+def refusal(text: str) -> str:
+    with pytest.raises(SpecError) as caught:
+        parse_spec(text, FILE)
+    return str(caught.value)
+
+
+def test_a_model_without_model_toml_gives_tensors(tmp_path: Path) -> None:
+    assert read_spec(tmp_path) == ModelSpec(kind="tensors", labels=None, min_score=0.5, image=None)
+
+
+def test_every_key_is_read() -> None:
+    spec = parse_spec(
+        """
+        kind = "detector"
+        labels = {1 = "hand", 3 = "foot"}
+        outputs = ["detection_boxes:0", "detection_scores"]
+        min_score = 0.25
+        [image]
+        mode = "grey"
+        crop = [0.1, 0, 0.9, 1]
+        resize = [64, 48]
+        scale = [-1, 1]
+        input = "image_tensor"
+        [device]
+        gpu = 1
+        memory_limit_mb = 2048
+        cpu_threads = 2
+        """,
+        FILE,
+    )
+    assert spec == ModelSpec(
+        kind="detector",
+        labels={1: "hand", 3: "foot"},
+        outputs=("detection_boxes", "detection_scores"),
+        min_score=0.25,
+        image=ImageSpec("grey", (0.1, 0.0, 0.9, 1.0), (64, 48), (-1.0, 1.0), "image_tensor"),
+        device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
+        file=FILE,
+    )
+
+
+def test_labels_alone_make_a_classifier() -> None:
+    spec = parse_spec('labels = ["angry", "happy"]', FILE)
+    assert (spec.kind, spec.labels) == ("classifier", {0: "angry", 1: "happy"})
+
+
+def test_a_kind_that_is_given_wins_over_labels() -> None:
+    assert parse_spec('kind = "tensors"\nlabels = ["a"]', FILE).kind == "tensors"
+
+
+def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
+    # Given a model.toml in the model's folder
+    folder = tmp_path / "1"
+    folder.mkdir()
+    (tmp_path / "model.toml").write_text("min_score = 0.1")
+    assert read_spec(folder).min_score == 0.1
+
+    # When the version has one of its own
+    (folder / "model.toml").write_text('kind = "detector"')
+
+    # Then it is the only one that counts
+    spec = read_spec(folder)
+    assert (spec.kind, spec.min_score, spec.file) == ("detector", 0.5, folder / "model.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("label = 1", "has an unknown key label; known are kind, labels, outputs, min_score, image, device."),
+        ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
+        ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
+    ],
+)
+def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) -> None:
+    assert refusal(text) == f"{FILE} {message}"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ('kind = "clasifier"', "kind"),
+        ('kind = ["detector"]', "kind"),
+        ("labels = []", "labels"),
+        ("labels = [1, 2]", "labels"),
+        ('labels = {hand = "hand"}', "labels"),
+        ('labels = {-1 = "hand"}', "labels"),
+        ('outputs = "scores"', "outputs"),
+        ('outputs = ["scores", "scores:0"]', "outputs"),
+        ("min_score = 1.5", "min_score"),
+        ("min_score = true", "min_score"),
+        ("min_score = nan", "min_score"),
+        ("image = 1", "image"),
+        ('[image]\nmode = "bgr"', "image.mode"),
+        ('[image]\ncrop = "round"', "image.crop"),
+        ("[image]\ncrop = [0, 0, 1]", "image.crop"),
+        ("[image]\ncrop = [0.5, 0, 0.5, 1]", "image.crop"),
+        ("[image]\ncrop = [0, 0, 1, 1.1]", "image.crop"),
+        ("[image]\nresize = [64, 0]", "image.resize"),
+        ("[image]\nresize = [64.0, 64.0]", "image.resize"),
+        ("[image]\nresize = 64", "image.resize"),
+        ("[image]\nscale = [1, 1]", "image.scale"),
+        ("[image]\nscale = [0, inf]", "image.scale"),
+        ('[image]\ninput = ""', "image.input"),
+        ("[device]\ngpu = -1", "device.gpu"),
+        ("[device]\ngpu = true", "device.gpu"),
+        ("[device]\nmemory_limit_mb = 0", "device.memory_limit_mb"),
+        ("[device]\ncpu_threads = 0", "device.cpu_threads"),
+    ],
+)
+def test_a_wrong_value_is_refused_naming_file_and_key(text: str, key: str) -> None:
+    assert refusal(text).startswith(f"{FILE}: {key} must be ")
+
+
+def test_a_wrong_value_is_shown_but_not_at_length() -> None:
+    assert refusal("min_score = 2") == f"{FILE}: min_score must be a number from 0 to 1, but is 2."
+    assert len(refusal(f"min_score = '{'x' * 5000}'")) < 250
+
+
+def test_broken_toml_is_told_with_its_line() -> None:
+    assert "line 2" in refusal('kind = "detector"\nlabels = [1 2]')
+
+
+def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.toml").write_bytes(b"\xff\xfe")
+    with pytest.raises(SpecError, match=r"model\.toml cannot be read"):
+        read_spec(tmp_path)
