@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_ENDED = {"succeeded": "succeeded", "failed": "failed", "cancelled": "been cancelled", "expired": "expired"}
+
 
 class TasksError(Exception):
     """Something in the queue did not work."""
@@ -28,7 +30,15 @@ class JobGone(TasksError):
 
 
 class JobFinished(TasksError):
-    """The job has already ended, so it cannot be cancelled."""
+    """The job has already ended; nothing about it changes any more.
+
+    Attributes:
+        status: How it ended.
+    """
+
+    def __init__(self, job_id: str, status: str) -> None:
+        super().__init__(f"Job {job_id} has {_ENDED[status]} already.")
+        self.status = status
 
 
 class JobUnfinished(TasksError):
@@ -44,4 +54,4 @@ class ModelUnknown(TasksError):
 
 
 class StaleDelivery(TasksError):
-    """The job was cancelled, finished or given to another worker; this worker's word no longer counts."""
+    """The job was given to another worker meanwhile; this one's answer is thrown away."""

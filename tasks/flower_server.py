@@ -8,11 +8,9 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-import time
 from collections.abc import Mapping
 
-from tasks.broker_address import broker_url
-from tasks.errors import BrokerAddressUnknown, SettingsError
+from tasks.errors import SettingsError
 from tasks.settings import Settings, read_settings
 
 #: Flower keeps this many tasks in memory; its own 100,000 are several hundred MB.
@@ -20,14 +18,16 @@ MAX_TASKS = 10_000
 
 
 def main() -> None:
-    """Become Flower; does not return. Ends with 2 and a sentence when the settings would expose it."""
+    """Become Flower; does not return. Ends with 2 and a sentence when the settings would expose it.
+
+    Flower waits for a broker that does not answer yet.
+    """
     try:
         settings = read_settings()
         refuse_exposure(settings)
     except SettingsError as error:
         print(error, file=sys.stderr)  # noqa: T201 - there is no log yet
         raise SystemExit(2) from None
-    _await_address(settings)
     command = argv(settings)
     os.execve(command[0], command, environment(settings, os.environ))
 
@@ -73,22 +73,6 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
-
-
-def _await_address(settings: Settings) -> None:
-    # On a first start under honcho the embedded server may not have written its address yet. A server that has one
-    # and does not answer is Flower's to wait for.
-    said = False
-    while True:
-        try:
-            broker_url(settings)
-        except BrokerAddressUnknown as error:
-            if not said:
-                print(f"{error} Waiting for it.", file=sys.stderr)  # noqa: T201 - there is no log yet
-                said = True
-            time.sleep(0.5)
-        else:
-            return
 
 
 if __name__ == "__main__":

@@ -86,13 +86,12 @@ class JobStore:
     def submit(self, job: Job, payload: bytes) -> None:
         """Record the job and queue it. When this returns, record, input and message are stored.
 
-        Raises:
-            ValueError: a job with this id exists.
+        Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again.
         """
         fields = [part for pair in job.to_hash().items() for part in pair]
         queue = queue_list(queue_of(job.model), LANE_PRIORITIES[job.lane])
         with broker_errors():
-            stored = self._submit(
+            self._submit(
                 keys=[
                     keys.job(job.id),
                     keys.job_input(job.id),
@@ -110,8 +109,6 @@ class JobStore:
                     *fields,
                 ],
             )
-        if not stored:
-            raise ValueError(f"There is already a job {job.id}. Each job needs an id of its own.")
 
     def get(self, job_id: str) -> Job:
         """The job's record.
@@ -168,8 +165,8 @@ class JobStore:
         if word == "late":
             self._end(job_id, model, Status.EXPIRED, delivery=None)
             word = Status.EXPIRED
-        if word != "running":
-            raise JobFinished(word)
+        if word != Status.RUNNING:
+            raise JobFinished(job_id, word)
         pairs = answer[1]
         record = dict(zip(pairs[::2], pairs[1::2], strict=True))
         return Started(Job.from_hash(job_id, record), answer[2] or b"")
@@ -178,17 +175,14 @@ class JobStore:
         """Store a job's result and end it.
 
         Raises:
-            StaleDelivery: the job ended otherwise or another worker has it; nothing is written.
+            JobNotFound, JobFinished, StaleDelivery: its record is gone, it has ended, or another worker has it;
+                nothing is written.
         """
         fields = {"compute_ms": f"{compute_ms:.3f}"}
         self._end_once(job, Status.SUCCEEDED, fields, result)
 
     def fail(self, job: Job, failure: Failure, compute_ms: float | None = None) -> None:
-        """End a job without a result.
-
-        Raises:
-            StaleDelivery: the job ended otherwise or another worker has it; nothing is written.
-        """
+        """End a job without a result. Raises like `succeed`."""
         fields = {"failure_type": failure.type, "failure_message": failure.message}
         if compute_ms is not None:
             fields["compute_ms"] = f"{compute_ms:.3f}"
@@ -204,7 +198,7 @@ class JobStore:
         job = self.get(job_id)
         word = self._end(job_id, job.model, Status.CANCELLED, delivery=None)
         if word != "done":
-            raise JobFinished(f"Job {job_id} has {word} already, so it cannot be cancelled.")
+            raise JobFinished(job_id, word)
         return self.get(job_id)
 
     def expire_overdue(self, most: int = 1000) -> int:
@@ -266,8 +260,14 @@ class JobStore:
 
     def _end_once(self, job: Job, status: Status, fields: Mapping[str, str], result: Mapping[str, bytes]) -> None:
         word = self._end(job.id, job.model, status, job.delivery, fields, result)
+        if word == "missing":
+            raise JobNotFound(f"There is no record of a job {job.id} any more.")
+        if word == "stale":
+            raise StaleDelivery(
+                f"Job {job.id} is with another worker; the answer of delivery {job.delivery} is dropped."
+            )
         if word != "done":
-            raise StaleDelivery(f"Job {job.id} is {word}; what delivery {job.delivery} computed is thrown away.")
+            raise JobFinished(job.id, word)
 
     def _end(
         self,

@@ -8,7 +8,7 @@ counts as gone.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, cast
@@ -125,26 +125,38 @@ class ModelRegistry:
         Raises:
             ModelUnknown: nobody ever served or expected it; the sentence names the known ones.
         """
-        records = {record.name: record for record in self.all()}
-        if name not in records:
-            known = ", ".join(sorted(records)) or "none yet"
-            raise ModelUnknown(f"There is no model {name!r}. Known models: {known}.")
-        return records[name]
+        record = self._read([name])[0]
+        if record is None:
+            known = ", ".join(self._names()) or "none yet"
+            raise ModelUnknown(f"There is no model {name[:80]!r}. Known models: {known}.")
+        return record
 
     def all(self) -> list[ModelRecord]:
         """Every known model, by name."""
+        return [record for record in self._read(self._names()) if record is not None]
+
+    def _names(self) -> list[str]:
         with broker_errors():
-            expected = cast(set[bytes], self._redis.smembers(keys.EXPECTED))
-            names = sorted(name.decode() for name in cast(set[bytes], self._redis.smembers(keys.MODELS)))
-            since_us = server_time_us(self._redis) - LIVE_S * 1e6
+            return sorted(name.decode() for name in cast(set[bytes], self._redis.smembers(keys.MODELS)))
+
+    def _read(self, names: Sequence[str]) -> list[ModelRecord | None]:
+        """The records in one round trip, None for names that nobody knows."""
+        with broker_errors():
             pipeline = self._redis.pipeline(transaction=False)
+            pipeline.time()
             for name in names:
+                pipeline.sismember(keys.MODELS, name)
+                pipeline.sismember(keys.EXPECTED, name)
                 pipeline.hgetall(keys.model(name))
-                pipeline.zrangebyscore(keys.model_workers(name), since_us, "+inf")
-            answers = pipeline.execute()
+                pipeline.zrange(keys.model_workers(name), 0, -1, withscores=True)
+            (seconds, microseconds), *answers = pipeline.execute()
+        live_since_us = seconds * 1_000_000 + microseconds - LIVE_S * 1e6
+        quadruples = zip(names, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
         return [
-            _record(name, name.encode() in expected, fields, workers)
-            for name, fields, workers in zip(names, answers[::2], answers[1::2], strict=True)
+            _record(name, bool(expected), fields, [member for member, beat_us in workers if beat_us >= live_since_us])
+            if known
+            else None
+            for name, known, expected, fields, workers in quadruples
         ]
 
     def queue_state(self, name: str) -> QueueState:

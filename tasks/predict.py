@@ -53,26 +53,27 @@ def predict(self: PredictTask, job_id: str) -> None:
 
     Raises:
         JobFailed: so that Celery's state and Flower say so; the record holds the sentence.
-        Ignore: the job had ended before; there is nothing to do.
+        Ignore: the job was cancelled, expired or given to another worker; this delivery ends without a word.
     """
-    job_id = str(job_id)
-    bench = self.bench
     try:
-        started = until_broker_answers(lambda: bench.store.start(job_id, bench.model.name, bench.worker))
+        failure = _run(self.bench, str(job_id))
     except JobNotFound:
-        _fail_unrecorded(self, job_id)
+        _fail_unrecorded(self, str(job_id))
     except JobFinished as finished:
-        _announce_revoked(self, str(finished))
-        raise Ignore from None
-    answer = infer(bench.model, started.job, started.payload, bench.max_image_pixels)
-    try:
-        until_broker_answers(lambda: _end(bench.store, started.job, answer))
+        _accept_end(self, finished)
     except StaleDelivery as stale:
         logger.info("%s", stale)
-        _announce_revoked(self, Status.CANCELLED)
         raise Ignore from None
-    if answer.failure is not None:
-        raise JobFailed(answer.failure.type.value)
+    else:
+        if failure is not None:
+            raise JobFailed(failure.type.value)
+
+
+def _run(bench: Bench, job_id: str) -> Failure | None:
+    started = until_broker_answers(lambda: bench.store.start(job_id, bench.model.name, bench.worker))
+    answer = infer(bench.model, started.job, started.payload, bench.max_image_pixels)
+    until_broker_answers(lambda: _end(bench.store, started.job, answer))
+    return answer.failure
 
 
 def until_broker_answers(action: Callable[[], T]) -> T:
@@ -103,7 +104,11 @@ def _fail_unrecorded(task: PredictTask, job_id: str) -> None:
     raise JobFailed(FailureType.RECORD_MISSING.value)
 
 
-def _announce_revoked(task: Any, status: str) -> None:
-    """Let Flower show what became of a job that was cancelled or expired over HTTP."""
-    if status in (Status.CANCELLED, Status.EXPIRED):
-        task.send_event("task-revoked", terminated=False, signum=None, expired=status == Status.EXPIRED)
+def _accept_end(task: Any, finished: JobFinished) -> None:
+    """Tell Celery, and so Flower, how the job has ended without this delivery."""
+    logger.info("%s", finished)
+    if finished.status == Status.FAILED:
+        raise JobFailed(str(finished))
+    if finished.status != Status.SUCCEEDED:
+        task.send_event("task-revoked", terminated=False, signum=None, expired=finished.status == Status.EXPIRED)
+        raise Ignore

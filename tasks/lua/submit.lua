@@ -2,7 +2,7 @@
 -- KEYS: 1 job, 2 job_input, 3 unfinished, 4 deadlines, 5 the queue's list
 -- ARGV: 1 payload, 2 message, 3 event channel, 4 event, 5 job id, 6 expires_in_s (empty: never), then the record's
 --       fields and values in turn
--- Returns 1, or 0 when the id is taken (nothing is changed then).
+-- Submitting an id again changes nothing. Returns 1, or 0 when it was there already.
 if redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end
