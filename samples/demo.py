@@ -16,17 +16,19 @@ from rich.console import Console
 from rich.table import Table
 
 from client.api_client import ApiClient
+from client.errors import ClientError
 from client.input_file import InputFile
 from client.job import Job
 from client.retry import Patience
 from client.waiting import wait_for_job
 from model_store.store import find_models
-from samples.inputs import DemoInput, demo_inputs
+from samples.inputs import DemoInput, demo_inputs, write_inputs
 from tasks.settings import Settings, read_settings
 from tasks.supervisor.errors import SupervisorError
 from tasks.supervisor.lineup import lineup
 from tasks.supervisor.system import System
 
+STORE = Path("models")
 CACHE = Path(".cache")
 START_TIMEOUT_S = 180.0
 JOB_TIMEOUT_S = 60.0
@@ -38,7 +40,7 @@ def main() -> int:
     try:
         with _own_settings() as settings:
             return _run(console, settings)
-    except SupervisorError as error:
+    except (SupervisorError, ClientError) as error:
         console.print(str(error), style="red")
         return 1
 
@@ -49,14 +51,26 @@ def _run(console: Console, settings: Settings) -> int:
     with System(settings, services) as system:
         for service, reason in system.wait_until_ready(START_TIMEOUT_S).items():
             console.print(f"{service} was given up: {reason}")
-        return _show(console, _ask(f"http://{settings.host}:{settings.port}"))
+        inputs = demo_inputs(CACHE)
+        wrong = _show(console, _ask(f"http://{settings.host}:{settings.port}", inputs))
+        console.print(f"What was sent is in {write_inputs(inputs, CACHE)}/.")
+        return wrong
 
 
 @contextmanager
 def _own_settings() -> Iterator[Settings]:
-    """Free ports and a folder of its own, so that the demo disturbs no running system."""
+    """Free ports, a broker and a folder of its own, so that the demo disturbs no running system."""
     with tempfile.TemporaryDirectory(prefix="celeriac-demo-") as var:
-        own = {"PORT": str(_free_port()), "CELERIAC_FLOWER_PORT": str(_free_port()), "CELERIAC_VAR": var}
+        own = {
+            "REDIS_URL": "",
+            "PORT": str(_free_port()),
+            "CELERIAC_HOST": "127.0.0.1",
+            "CELERIAC_FLOWER_HOST": "127.0.0.1",
+            "CELERIAC_FLOWER_PORT": str(_free_port()),
+            "CELERIAC_API_KEYS": "",
+            "CELERIAC_MODEL_STORE": str(STORE),
+            "CELERIAC_VAR": var,
+        }
         # The services read their settings from this process's environment.
         os.environ.update(own)
         yield read_settings()
@@ -68,12 +82,12 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _ask(url: str) -> list[tuple[DemoInput, Job]]:
+def _ask(url: str, inputs: list[DemoInput]) -> list[tuple[DemoInput, Job]]:
     """Submit everything, then poll: as a client should."""
     with ApiClient(url) as api:
         sent = [
             (demo_input, api.submit(demo_input.model, InputFile(demo_input.payload, demo_input.content_type)))
-            for demo_input in demo_inputs(CACHE)
+            for demo_input in inputs
         ]
         return [
             (demo_input, wait_for_job(api, job.id, JOB_TIMEOUT_S, Patience(), lambda *_: None))

@@ -25,6 +25,7 @@ class DemoInput:
 
     Attributes:
         title: What is sent, for the table's reader.
+        file_name: What the payload is called as a file.
         model: The model's name.
         payload: The request's body.
         content_type: The payload's.
@@ -34,6 +35,7 @@ class DemoInput:
     """
 
     title: str
+    file_name: str
     model: str
     payload: bytes
     content_type: str
@@ -46,23 +48,34 @@ def demo_inputs(cache: Path) -> list[DemoInput]:
     return [*_digits(), _emotion(cache), *_hands("hands", cache), *_hands("hands-savedmodel", cache)]
 
 
+def write_inputs(inputs: list[DemoInput], cache: Path) -> Path:
+    """Put each payload into a file of its own, for the reader to send again; gives the folder."""
+    folder = cache / "inputs"
+    folder.mkdir(exist_ok=True)
+    for sent in inputs:
+        (folder / sent.file_name).write_bytes(sent.payload)
+    return folder
+
+
 def _digits() -> list[DemoInput]:
     digits = held_out_digits()
     return [
-        DemoInput(f"digit {digit}", model, _npy(digits.first(digit)), NPY, str(digit), (str(digit),))
+        DemoInput(
+            f"digit {digit}", f"digit-{digit}.npy", model, _npy(digits.first(digit)), NPY, str(digit), (str(digit),)
+        )
         for model, sent in DIGITS_SENT.items()
         for digit in sent
     ]
 
 
 def _emotion(cache: Path) -> DemoInput:
-    return DemoInput("astronaut's face", "emotions", face(cache), PNG, "happy", ("happy",))
+    return DemoInput("astronaut's face", "face.png", "emotions", face(cache), PNG, "happy", ("happy",))
 
 
 def _hands(model: str, cache: Path) -> list[DemoInput]:
     return [
-        DemoInput("photographer's gloves", model, gloves(cache), PNG, "two hands", ("hand", "hand")),
-        DemoInput("astronaut, no hand", model, portrait(cache), JPEG, "no hands", ()),
+        DemoInput("photographer's gloves", "gloves.png", model, gloves(cache), PNG, "two hands", ("hand", "hand")),
+        DemoInput("astronaut, no hand", "no-hand.jpg", model, portrait(cache), JPEG, "no hands", ()),
     ]
 
 
