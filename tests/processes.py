@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,15 @@ from tasks.job_store import connect
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.settings import Settings, read_settings
 from tasks.supervisor import command, watcher
-from tasks.supervisor.broker import worker_name
+from tasks.supervisor.broker import Broker, worker_name
 from tasks.supervisor.lineup import lineup
-from tasks.supervisor.readiness import Alive
 from tasks.supervisor.service import Role, Service
 
 ROOT = Path(__file__).parents[1]
+
+#: Modules that are `celeriac up`, with stand-ins and with the real services.
+STAND_INS = ("tests.processes", "up")
+REAL = ("tasks.supervisor.command",)
 
 
 def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
@@ -70,11 +73,11 @@ class Up:
         }
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *wrapper: str, options: Sequence[str] = ()) -> Up:
+    def start(self, *wrapper: str, options: Sequence[str] = (), module: Sequence[str] = STAND_INS) -> Up:
         """Start it as the leader of a process group, as a shell does; `wrapper` is a command that starts it."""
         with self._output.open("wb") as output:
             self.process = subprocess.Popen(
-                [*wrapper, sys.executable, "-m", "tests.processes", "up", *options],
+                [*wrapper, sys.executable, "-m", *module, *options],
                 cwd=ROOT,
                 env=self.environment,
                 stdout=output,
@@ -147,6 +150,18 @@ def _command_line(process: psutil.Process) -> list[str]:
         return []
 
 
+@dataclass(frozen=True)
+class LeftNote:
+    """The process has left a note that it takes signals now. The real keeper is only waited for."""
+
+    def holds(self, pid: int, alive_s: float, broker: Broker) -> bool:
+        return _note(pid).exists()
+
+
+def _note(pid: int) -> Path:
+    return Path(os.environ["CELERIAC_VAR"]) / f"note-of-{pid}"
+
+
 def _stand_ins(settings: Settings, models: Sequence[str]) -> list[Service]:
     """The real list of services, with stand-ins' command lines for all but the broker."""
     return [_stand_in(service) for service in lineup(settings, models)]
@@ -156,8 +171,9 @@ def _stand_in(service: Service) -> Service:
     if service.role is Role.BROKER:
         return service
     argv = (sys.executable, "-m", "tests.processes", service.role.name.lower(), service.name)
-    keeper = service.role is Role.KEEPER
-    return replace(service, argv=argv, readiness=Alive(0.2) if keeper else service.readiness)
+    if service.role is Role.KEEPER:
+        return replace(service, argv=argv, readiness=LeftNote())
+    return replace(service, argv=argv)
 
 
 def _up() -> None:
@@ -186,6 +202,7 @@ def _worker() -> None:
 
 def _keeper() -> None:
     _on_stop()
+    _note(os.getpid()).touch()
     threading.Event().wait()
 
 

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import http.server
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from tasks.model_registry import ModelStatus
-from tests.processes import ROOT, Up, free_port, until
+from tests.processes import REAL, ROOT, Up, free_port, until
 from tests.valkey import Valkey
 
 Systems = Callable[..., Up]
@@ -53,13 +56,38 @@ def test_up_names_its_addresses_and_says_of_each_model_that_it_is_ready(systems:
     assert system.await_line("Logs:").endswith(str(system.var / "logs"))
     assert system.await_line("good:").strip() == "good: ready"
     assert system.await_line("other:").strip() == "other: ready"
-    assert [record.status for record in system.registry().all()] == [ModelStatus.READY, ModelStatus.READY]
+    records = system.registry().all()
+    assert [(record.status, record.expected) for record in records] == [(ModelStatus.READY, True)] * 2
 
 
 def test_up_without_a_model_still_serves_and_says_so(systems: Systems) -> None:
     system = systems().start()
 
     assert "none" in system.await_line("Models:")
+
+
+def test_the_real_services_stop_cleanly(systems: Systems) -> None:
+    system = systems().start(module=REAL)
+    system.await_line("Models:", 60)
+
+    system.process.terminate()
+
+    assert system.code() == 0
+    assert not system.processes()
+    log = (system.var / "logs" / "supervisord.log").read_text()
+    assert re.findall(r"stopped: (\S+) \(exit status 0\)", log) == ["api", "keeper", "flower", "broker"]
+
+
+def test_sigkill_of_front_guard_and_supervisord_leaves_nothing_of_the_real_services(systems: Systems) -> None:
+    # Given the API's and the keeper's child processes, which only their parents know
+    system = systems().start(module=REAL)
+    system.await_line("Models:", 60)
+    guard, supervisord = system.find("tasks.supervisor.guard"), system.find("supervisor.supervisord")
+
+    for one in (guard, system.process, supervisord):
+        one.kill()
+
+    assert_nothing_lives(system)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -226,6 +254,7 @@ def test_a_worker_that_is_killed_is_started_again(systems: Systems) -> None:
     killed.kill()
 
     assert "worker-good died (terminated by SIGKILL), restarting in 1 s." in system.await_line("worker-good died")
+    assert system.registry().get("good").status is ModelStatus.LOADING
     system.await_line("worker-good is ready again.")
     assert system.find("worker-good") != killed
     assert system.find("worker-other") == other
@@ -271,12 +300,14 @@ def test_when_the_brokers_port_is_stolen_everything_moves_with_it(systems: Syste
     worker = system.find("worker-good")
     port = int((system.var / "broker" / "port").read_text())
 
-    # When another program listens there before the broker is back
+    # When another program has it before the broker is back
     broker.kill()
     broker.wait(5)
-    with socket.create_server(("127.0.0.1", port)):
+    with http.server.HTTPServer(("127.0.0.1", port), http.server.BaseHTTPRequestHandler) as thief:
+        threading.Thread(target=thief.serve_forever, daemon=True).start()
         system.await_line("The broker had to take another port")
         system.await_line("worker-good is ready again.")
+        thief.shutdown()
 
     assert system.find("worker-good") != worker
     assert system.registry().get("good").status is ModelStatus.READY
@@ -299,6 +330,14 @@ def test_a_redis_url_that_nobody_answers_is_waited_for_and_then_named(systems: S
     assert "correct REDIS_URL" in system.output()
     assert "secret" not in system.output()
     assert not system.processes()
+
+
+def test_a_redis_url_that_is_none_ends_with_2_and_a_sentence(systems: Systems) -> None:
+    system = systems("good", REDIS_URL="localhost:6379/secret").start()
+
+    assert system.code() == 2
+    assert "REDIS_URL is expected as redis://HOST:PORT/DB" in system.output()
+    assert "secret" not in system.output()
 
 
 def test_a_folder_with_a_long_path_is_no_obstacle(tmp_path: Path) -> None:
@@ -340,10 +379,9 @@ def test_no_secret_is_on_a_command_line_or_in_the_configuration(systems: Systems
         assert secret not in configuration
 
 
-def test_the_module_help_tells_the_exit_codes() -> None:
-    answer = subprocess.run(
-        [sys.executable, "-m", "tasks.supervisor.command", "--help"], capture_output=True, text=True, cwd=ROOT
-    )
+def test_the_help_tells_how_to_stop_with_make_and_what_the_exit_codes_mean() -> None:
+    answer = subprocess.run([sys.executable, "-m", *REAL, "--help"], capture_output=True, text=True, cwd=ROOT)
 
-    assert "--stop-with-parent" in answer.stdout
     assert answer.returncode == 0
+    assert "--stop-with-parent" in answer.stdout
+    assert "Ends with 0" in answer.stdout

@@ -1,0 +1,56 @@
+"""The Flask application: the only place where the endpoints and what they work with are put together."""
+
+from __future__ import annotations
+
+import orjson
+from flask import Flask, Response
+
+from api import (
+    cancel_job,
+    get_job,
+    health,
+    index,
+    job_result,
+    list_models,
+    metrics,
+    query_jobs,
+    submit_job,
+)
+from api.auth import install_auth
+from api.errors import install_error_answers
+from api.request_body import MemoryRequest
+from api.services import Services
+from api.waiting import Waiters
+from tasks.job_store import JobStore
+from tasks.model_registry import ModelRegistry
+from tasks.settings import Settings
+
+ENDPOINTS = (submit_job, get_job, cancel_job, job_result, query_jobs, list_models, health, metrics, index)
+
+#: A form has a picture and five parameters, none of them long.
+MAX_FORM_PARTS = 16
+MAX_FORM_TEXT_BYTES = 65_536
+
+
+def create_app(settings: Settings, store: JobStore, registry: ModelRegistry) -> Flask:
+    """The application. Importing this module starts nothing; neither does calling this."""
+    app = Flask(__name__, static_folder=None)
+    app.request_class = MemoryRequest
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_TEXT_BYTES
+    # One thread stays for those who do not wait.
+    waiters = Waiters(store, min(settings.max_waiters, settings.api_threads - 1))
+    version = orjson.loads(index.OPENAPI.read_bytes())["info"]["version"]
+    Services(settings, store, registry, waiters, version).install(app)
+    install_auth(app)
+    install_error_answers(app)
+    for endpoint in ENDPOINTS:
+        app.register_blueprint(endpoint.routes)
+    app.after_request(_forbid_caching)
+    return app
+
+
+def _forbid_caching(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    return response

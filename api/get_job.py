@@ -1,0 +1,23 @@
+"""GET /v1/jobs/{id}: a job's record, at once or when it ends."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request
+
+from api.job_lookup import find_job
+from api.json_response import json_response
+from api.record import poll_headers, record_with_result
+from api.services import services
+from api.waiting import parse_wait
+
+routes = Blueprint("get_job", __name__)
+
+
+@routes.get("/v1/jobs/<job_id>")
+def get_job(job_id: str) -> Response:
+    """The record with its result; `?wait=SECONDS` holds the answer back until the job ends."""
+    wait_s = parse_wait(request.args.get("wait", "0"))
+    job = find_job(job_id)
+    if wait_s and not job.is_finished:
+        job, _ = services().waiters.wait(job_id, wait_s)
+    return json_response(record_with_result(job, services().store), headers=poll_headers(job))

@@ -1,0 +1,67 @@
+"""POST /v1/jobs:query: the records of many jobs in one request."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, Response
+
+from api.auth import check_owner
+from api.errors import InvalidBody, describe
+from api.job_lookup import check_id
+from api.json_response import json_response
+from api.record import record_json, record_with_result
+from api.request_body import json_kind, read_object
+from api.services import services
+from tasks.errors import JobGone, JobNotFound
+from tasks.job import Job
+
+MAX_IDS = 1000
+
+routes = Blueprint("query_jobs", __name__)
+
+
+@routes.post("/v1/jobs:query")
+def query_jobs() -> Response:
+    """Records in the order asked for; in place of one that cannot be had, its id and why."""
+    query = read_object(("ids", "results"))
+    ids, with_results = _check_ids(query.get("ids")), query.get("results", False)
+    if not isinstance(with_results, bool):
+        raise InvalidBody("results", "a boolean", f"a JSON {json_kind(with_results)}")
+    found = _find(ids)
+    return json_response({"jobs": [_entry(job_id, found.get(job_id), with_results) for job_id in ids]})
+
+
+def _check_ids(ids: Any) -> Sequence[str]:
+    expected = f"a list of at most {MAX_IDS} job ids"
+    if not isinstance(ids, list):
+        raise InvalidBody("ids", expected, f"a JSON {json_kind(ids)}")
+    if len(ids) > MAX_IDS:
+        raise InvalidBody("ids", expected, f"{len(ids)} of them")
+    for index, job_id in enumerate(ids):
+        if not isinstance(job_id, str):
+            raise InvalidBody(f"ids[{index}]", "a job id", f"a JSON {json_kind(job_id)}")
+    return ids
+
+
+def _find(ids: Sequence[str]) -> dict[str, Job]:
+    """Those there are, all in one round trip to Redis."""
+    possible = []
+    for job_id in ids:
+        with contextlib.suppress(JobNotFound):
+            check_id(job_id)
+            possible.append(job_id)
+    return {job.id: job for job in services().store.find_many(possible) if job is not None}
+
+
+def _entry(job_id: str, job: Job | None, with_result: bool) -> dict[str, Any]:
+    try:
+        if job is None:
+            check_id(job_id)
+            job = services().store.get(job_id)
+        check_owner(job)
+    except (JobNotFound, JobGone) as error:
+        return {"id": job_id[:80], "error": describe(error)}
+    return record_with_result(job, services().store) if with_result else record_json(job)

@@ -1,0 +1,58 @@
+"""A job's record as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tasks.job import Job, Status
+from tasks.job_store import JobStore
+from tasks.result import result_json
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def record_json(job: Job) -> dict[str, Any]:
+    """A job's record without its result. Times are ISO 8601 in UTC with µs, null while there is none."""
+    return {
+        "id": job.id,
+        "model": job.model,
+        "version": job.version,
+        "status": str(job.status),
+        "lane": str(job.lane),
+        "tag": job.tag,
+        "rows": job.rows,
+        "created_at": _iso(job.created_at_us),
+        "started_at": _iso(job.started_at_us),
+        "finished_at": _iso(job.finished_at_us),
+        "queue_ms": job.queue_ms,
+        "compute_ms": job.compute_ms,
+        "attempt": job.attempt,
+        "worker": job.worker,
+        "failure": {"type": job.failure_type, "message": job.failure_message} if job.failure_type else None,
+        "links": _links(job),
+    }
+
+
+def record_with_result(job: Job, store: JobStore) -> dict[str, Any]:
+    """A job's record and, when it has succeeded, its result; null before, and once it was deleted."""
+    parts = store.result(job.id) if job.status is Status.SUCCEEDED else {}
+    return record_json(job) | {"result": result_json(parts) if parts else None}
+
+
+def poll_headers(job: Job) -> Mapping[str, str]:
+    """When to ask again, for a job that has not ended."""
+    return {} if job.is_finished else {"Retry-After": "1"}
+
+
+def _links(job: Job) -> dict[str, str]:
+    own = f"/v1/jobs/{job.id}"
+    return {"self": own, "result": f"{own}/result", "model": f"/v1/models/{job.model}"}
+
+
+def _iso(time_us: int | None) -> str | None:
+    # Not through a float of seconds, which would round the microseconds.
+    if time_us is None:
+        return None
+    return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")

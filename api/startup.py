@@ -1,0 +1,66 @@
+"""What is checked before the server starts."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+from tasks.errors import SettingsError
+from tasks.job_store import connect
+from tasks.settings import Settings
+
+
+class PortTaken(Exception):
+    """Another program listens on the port."""
+
+
+def resolve_host(settings: Settings) -> str:
+    """The IP address to listen on.
+
+    Raises:
+        SettingsError: `CELERIAC_HOST` cannot be resolved, or others could reach it and there are no API keys.
+    """
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except OSError as error:
+        raise SettingsError(
+            f"CELERIAC_HOST is expected as an address of this machine; {settings.host!r} is none ({error.strerror})."
+        ) from None
+    address = str(found[0][4][0])
+    if not ipaddress.ip_address(address).is_loopback and not settings.api_keys:
+        raise SettingsError(
+            f"CELERIAC_HOST is {settings.host}, which other machines can reach. Set CELERIAC_API_KEYS to name:key, "
+            "or unset CELERIAC_HOST to serve this machine alone."
+        )
+    return address
+
+
+def refuse_taken_port(address: str, port: int) -> None:
+    """Ask for the port once, and leave it.
+
+    Raises:
+        PortTaken: somebody has it; or the address is not this machine's, or the port needs rights that are lacking.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As servers do it: connections that linger from the last run do not take the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise PortTaken(
+                f"Port {port} of {address} cannot be listened on ({error.strerror}). Stop the program that uses it, "
+                "or set PORT to another port."
+            ) from None
+
+
+def check_redis_url(url: str) -> None:
+    """Refuse a URL that no client can be made of; nothing is connected.
+
+    Raises:
+        SettingsError: the sentence does not repeat the URL, which may hold a password.
+    """
+    try:
+        connect(url).close()
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL is expected as redis://HOST:PORT/DB, rediss:// or unix://. {error}") from None

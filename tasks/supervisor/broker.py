@@ -1,0 +1,88 @@
+"""The broker as the supervisor sees it: where it is, whether it answers, what it knows of the models."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+
+import redis
+
+from tasks.broker_address import broker_url
+from tasks.errors import BrokerAddressUnknown
+from tasks.job_store import connect
+from tasks.model_registry import LiveWorker, ModelRegistry
+from tasks.settings import Settings
+from tasks.supervisor.errors import SupervisorError
+
+
+def worker_name(model: str) -> str:
+    """What Celery makes of `-n MODEL@%h`."""
+    return f"{model}@{socket.gethostname()}"
+
+
+class Broker:
+    """A client that follows the embedded server when that moves to another port.
+
+    The methods about models raise BrokerUnavailable or BrokerAddressUnknown when it cannot be asked.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._client: redis.Redis | None = None
+        #: The address last used, password included; empty before the first use.
+        self.url = ""
+
+    def refuse_unusable_url(self) -> None:
+        """Check REDIS_URL without connecting.
+
+        Raises:
+            SupervisorError: no client can be made of it. The sentence does not repeat it, it may hold a password.
+        """
+        try:
+            connect(self._settings.redis_url or "redis://").close()
+        except ValueError as error:
+            raise SupervisorError(f"REDIS_URL is expected as redis://HOST:PORT/DB or rediss://. {error}") from None
+
+    def answers(self) -> bool:
+        """Whether it answers a PING now."""
+        try:
+            return bool(self._connected().ping())
+        except (redis.RedisError, BrokerAddressUnknown):
+            return False
+
+    def expect(self, models: Iterable[str]) -> None:
+        """Say which models this system serves; `/readyz` waits for them."""
+        self._registry().expect(models)
+
+    def workers(self, model: str) -> list[LiveWorker]:
+        """The live workers that this machine's supervisor started for a model."""
+        name = worker_name(model)
+        records = [record for record in self._registry().all() if record.name == model]
+        return [worker for record in records for worker in record.workers if worker.name == name]
+
+    def retire_workers(self, model: str) -> None:
+        """Take back what an ended worker said of itself; it would pass for live until its heartbeat is too old."""
+        for worker in self.workers(model):
+            self._registry().retire(model, worker)
+
+    def give_up(self, model: str, reason: str) -> str:
+        """Say that nobody tries to start a model any more; the reason kept, the worker's own if it gave one."""
+        own = [record.failure for record in self._registry().all() if record.name == model]
+        kept = next(filter(None, own), reason)
+        self._registry().give_up(model, kept)
+        return kept
+
+    def close(self) -> None:
+        """Give its connections back."""
+        if self._client is not None:
+            self._client.close()
+
+    def _registry(self) -> ModelRegistry:
+        return ModelRegistry(self._connected())
+
+    def _connected(self) -> redis.Redis:
+        url = broker_url(self._settings)
+        if self._client is None or url != self.url:
+            self.close()
+            self._client, self.url = connect(url), url
+        return self._client

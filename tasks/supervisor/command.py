@@ -1,0 +1,62 @@
+"""The command `celeriac up`."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import click
+
+from model_store.errors import ModelStoreError
+from model_store.store import MODEL_NAME, find_models
+from tasks.errors import TasksError
+from tasks.settings import read_settings
+from tasks.supervisor import front, leash
+from tasks.supervisor.lineup import lineup
+
+
+@click.command()
+@click.option(
+    "--stop-with-parent",
+    is_flag=True,
+    help="Stop when the process that started this one ends, for example make.",
+)
+def up(stop_with_parent: bool) -> None:
+    """Run everything: broker, a worker for each model, keeper, API, Flower.
+
+    Starts again what dies, and stops all of it on Ctrl-C. Ends with 0 after a stop that was asked for, with 1 when it
+    cannot go on without the broker or the API, with 2 when it could not start.
+    """
+    if stop_with_parent:
+        leash.end_with_parent(signal.SIGTERM)
+        if leash.is_orphan():
+            raise SystemExit(0)
+    try:
+        settings = read_settings()
+        code = front.run(settings, lineup(settings, _models(settings.model_store)), _say)
+    except (TasksError, ModelStoreError) as error:
+        click.echo(str(error), err=True)
+        code = 2
+    sys.exit(code)
+
+
+def _models(store: Path) -> list[str]:
+    found = find_models(store)
+    for name in found:
+        if not MODEL_NAME.fullmatch(name):
+            _say(
+                f"{store / name} is left out: its name cannot be a model's. Use lower-case letters, digits, . _ and -."
+            )
+    return [name for name in found if MODEL_NAME.fullmatch(name)]
+
+
+def _say(line: str) -> None:
+    # Nobody may be listening any more; that is no reason to stop.
+    with suppress(OSError):
+        click.echo(line)
+
+
+if __name__ == "__main__":
+    up()

@@ -1,0 +1,71 @@
+"""Which services make up the system, for given settings and models; pure."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tasks.queues import KEEPER_QUEUE, queue_of
+from tasks.settings import Settings
+from tasks.supervisor.readiness import Alive, BrokerAnswers, HttpAnswers, ModelIsLive
+from tasks.supervisor.service import Role, Service
+
+API_GRACE_S = 10
+KEEPER_GRACE_S = 10
+FLOWER_GRACE_S = 5
+BROKER_GRACE_S = 10
+
+#: The keeper answers nobody. One that cannot start ends long before this.
+KEEPER_SETTLES_S = 5.0
+
+#: Addresses that mean all of a machine's; asked from within, it is loopback that answers.
+_ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def lineup(settings: Settings, models: Sequence[str]) -> list[Service]:
+    """All services, in the order in which they start."""
+    broker = [] if settings.redis_url else [_broker()]
+    workers = [_worker(model, settings.stop_grace_s) for model in models]
+    return [*broker, *workers, _keeper(), _api(settings), _flower(settings)]
+
+
+def _broker() -> Service:
+    return Service("broker", Role.BROKER, _module("tasks.embedded_broker"), BROKER_GRACE_S, BrokerAnswers())
+
+
+def _worker(model: str, grace_s: int) -> Service:
+    return Service(
+        name=f"worker-{model}",
+        role=Role.WORKER,
+        argv=_celery("worker", "-Q", queue_of(model), "-n", f"{model}@%h", "--loglevel", "INFO"),
+        stop_grace_s=grace_s,
+        readiness=ModelIsLive(model),
+        model=model,
+    )
+
+
+def _keeper() -> Service:
+    argv = _celery("worker", "-Q", KEEPER_QUEUE, "-n", "keeper@%h", "-B", "--loglevel", "INFO")
+    return Service("keeper", Role.KEEPER, argv, KEEPER_GRACE_S, Alive(KEEPER_SETTLES_S))
+
+
+def _api(settings: Settings) -> Service:
+    readiness = HttpAnswers(_reachable(settings.host), settings.port, "/healthz")
+    return Service("api", Role.API, _module("api"), API_GRACE_S, readiness)
+
+
+def _flower(settings: Settings) -> Service:
+    readiness = HttpAnswers(_reachable(settings.flower_host), settings.flower_port, "/healthcheck")
+    return Service("flower", Role.FLOWER, _module("tasks.flower_server"), FLOWER_GRACE_S, readiness)
+
+
+def _module(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", name)
+
+
+def _celery(*arguments: str) -> tuple[str, ...]:
+    return (*_module("celery"), "-A", "tasks.app", *arguments)
+
+
+def _reachable(host: str) -> str:
+    return _ANY_ADDRESS.get(host, host)

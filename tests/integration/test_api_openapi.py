@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import configparser
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from tasks.job import Failure, FailureType, Status, new_job_id
+from tasks.job_store import JobStore
+from tasks.model_registry import ModelRegistry, ModelStatus
+from tests.http_api import make_http, play_worker, publish_models, submit
+
+ROOT = Path(__file__).parents[2]
+SPECIFICATION = json.loads((ROOT / "api" / "openapi.json").read_text())
+
+
+@pytest.fixture
+def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
+    publish_models(registry)
+    with make_http(job_store, registry) as http:
+        yield http
+
+
+def check(answer: Any, path: str, method: str = "get") -> None:
+    """The answer's JSON is what the specification says of this path, method and status."""
+    response = SPECIFICATION["paths"][path][method]["responses"][str(answer.status_code)]
+    if "$ref" in response:
+        response = SPECIFICATION["components"]["responses"][response["$ref"].rpartition("/")[2]]
+    schema = response["content"]["application/json"]["schema"] | {"components": SPECIFICATION["components"]}
+    Draft202012Validator(schema).validate(answer.json)
+    for name in response.get("headers", {}):
+        if name in ("Location", "Retry-After") and answer.status_code in (202, 503):
+            assert name in answer.headers
+
+
+def test_the_specification_is_valid_and_served_as_it_is(http: FlaskClient) -> None:
+    OpenAPIV31SpecValidator(SPECIFICATION).validate()
+    assert http.get("/openapi.json").json == SPECIFICATION
+
+
+def test_it_has_the_version_of_the_package() -> None:
+    package = configparser.ConfigParser()
+    package.read(ROOT / "setup.cfg")
+    assert SPECIFICATION["info"]["version"] == package["metadata"]["version"]
+
+
+def test_it_has_every_route_and_no_other(http: FlaskClient) -> None:
+    routes = {
+        (re.sub(r"<(\w+)>", r"{\1}", rule.rule), method.lower())
+        for rule in http.application.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert routes == {(path, method) for path, methods in SPECIFICATION["paths"].items() for method in methods}
+
+
+def test_it_names_the_statuses_that_there_are() -> None:
+    schemas = SPECIFICATION["components"]["schemas"]
+    assert schemas["Status"]["enum"] == list(Status)
+    assert schemas["Model"]["properties"]["status"]["enum"] == list(ModelStatus)
+
+
+def test_jobs_are_answered_as_specified(http: FlaskClient, job_store: JobStore) -> None:
+    row = {"instances": [[1, 2, 3, 4]]}
+    check(http.post("/v1/models/digits/jobs", json=row), "/v1/models/{model}/jobs", "post")
+    check(
+        http.post("/v1/models/digits/versions/1/jobs", json=row), "/v1/models/{model}/versions/{version}/jobs", "post"
+    )
+    queued, failed, done = submit(http), submit(http), submit(http)
+    job_store.fail(job_store.start(failed, "digits", "w").job, Failure(FailureType.MODEL_ERROR, "It broke."))
+    play_worker(job_store, done, {"y": np.zeros((1, 2))}, {"labels": [["a"]]})
+    for job_id in (queued, failed, done, new_job_id()):
+        check(http.get(f"/v1/jobs/{job_id}"), "/v1/jobs/{job_id}")
+        check(http.get(f"/v1/jobs/{job_id}/result"), "/v1/jobs/{job_id}/result")
+    query = {"ids": [queued, failed, done, "none"]}
+    for body in (query, query | {"results": True}):
+        check(http.post("/v1/jobs:query", json=body), "/v1/jobs:query", "post")
+    check(http.delete(f"/v1/jobs/{queued}/result"), "/v1/jobs/{job_id}/result", "delete")
+    for _ in range(2):
+        check(http.delete(f"/v1/jobs/{queued}"), "/v1/jobs/{job_id}", "delete")
+
+
+@pytest.mark.parametrize(
+    ("model", "request_", "status"),
+    [
+        ("digits", {"data": b"{"}, 415),
+        ("digits", {"data": b"{", "content_type": "application/json"}, 400),
+        ("digits", {"json": {"instances": [[1]]}}, 400),
+        ("digits", {"json": {"instances": [[1, 2, 3, 4]]}, "query_string": "a=b"}, 400),
+        ("none", {"json": {"instances": [[1]]}}, 404),
+        ("slow", {"json": {"instances": [[1]]}}, 503),
+        ("digits", {"data": b"x" * 2000, "content_type": "application/json"}, 413),
+    ],
+)
+def test_refusals_are_answered_as_specified(
+    job_store: JobStore, registry: ModelRegistry, model: str, request_: dict[str, Any], status: int
+) -> None:
+    publish_models(registry)
+    registry.expect(["slow"])
+    http = make_http(job_store, registry, max_body_bytes=1024)
+    answer = http.post(f"/v1/models/{model}/jobs", **request_)
+    assert answer.status_code == status
+    check(answer, "/v1/models/{model}/jobs", "post")
+
+
+def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry: ModelRegistry) -> None:
+    check(http.get("/readyz"), "/readyz")
+    registry.expect(["slow", "digits"])
+    check(http.get("/readyz"), "/readyz")
+    check(http.get("/v1/models"), "/v1/models")
+    check(http.get("/v1/models/slow"), "/v1/models/{model}")
+    check(http.get("/v1/models/none"), "/v1/models/{model}")
+    check(http.get("/healthz"), "/healthz")
+    check(http.get("/"), "/")
+
+
+def test_a_missing_key_is_answered_as_specified(job_store: JobStore, registry: ModelRegistry) -> None:
+    answer = make_http(job_store, registry, api_keys={"ann": "k"}).get("/v1/models")
+    assert answer.status_code == 401
+    check(answer, "/v1/models")

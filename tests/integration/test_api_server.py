@@ -1,0 +1,271 @@
+"""`python -m api` as a process of its own, asked over HTTP."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+import redis
+
+from tasks import keys
+from tasks.job_store import JobStore
+from tasks.model_registry import ModelRegistry
+from tests.http_api import NPY, npy, play_worker, publish_models, until
+from tests.valkey import Valkey, free_port
+
+ROOT = Path(__file__).parents[2]
+ROW = npy([[1, 2, 3, 4]])
+LIMIT = 1_000_000
+
+
+class Api:
+    """One process and its child; what they say goes into a file."""
+
+    def __init__(self, folder: Path, **environment: str) -> None:
+        self.port = int(environment.setdefault("PORT", str(free_port())))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder / "log"
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("CELERIAC_", "REDIS"))}
+        environment.setdefault("CELERIAC_VAR", str(folder))
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "api"], cwd=ROOT, env=inherited | environment, stdout=log, stderr=log
+            )
+
+    def await_ready(self) -> Api:
+        until(self._answers)
+        return self
+
+    def _answers(self) -> bool:
+        assert self.process.poll() is None, self.log()
+        try:
+            return httpx.get(f"{self.url}/healthz").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def family(self) -> list[psutil.Process]:
+        own = psutil.Process(self.process.pid)
+        return [own, *own.children(recursive=True)]
+
+    def refusal(self, within_s: float = 20) -> tuple[int, str]:
+        """Exit code and words of one that does not want to start."""
+        return self.process.wait(within_s), self.log()
+
+    def stop(self) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()
+        self.process.wait(20)
+
+
+@pytest.fixture(scope="module")
+def api(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    environment = {"CELERIAC_MAX_BODY_BYTES": str(LIMIT), "CELERIAC_API_THREADS": "8", "CELERIAC_MAX_WAITERS": "6"}
+    api = Api(tmp_path_factory.mktemp("api"), REDIS_URL=valkey.url, **environment).await_ready()
+    yield api
+    api.stop()
+
+
+@pytest.fixture
+def http(api: Api, registry: ModelRegistry) -> Iterator[httpx.Client]:
+    publish_models(registry)
+    with httpx.Client(base_url=api.url, timeout=70) as http:
+        yield http
+
+
+def post(http: httpx.Client, content: Any = ROW, **headers: str) -> httpx.Response:
+    return http.post("/v1/models/digits/jobs", content=content, headers={"Content-Type": NPY} | headers)
+
+
+def waiting(client: redis.Redis, job_id: str) -> int:
+    return int(client.pubsub_numsub(keys.finished_channel(job_id))[0][1])
+
+
+class Polls(list[Any]):
+    """Long polls of one job in threads; afterwards their answers, or what went wrong."""
+
+    def __init__(self, url: str, count: int) -> None:
+        super().__init__()
+        self._url = url
+        self._threads = [threading.Thread(target=self._ask) for _ in range(count)]
+
+    def __enter__(self) -> Polls:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for thread in self._threads:
+            thread.join()
+
+    def _ask(self) -> None:
+        try:
+            self.append(httpx.get(self._url, timeout=70))
+        except httpx.HTTPError as error:
+            self.append(error)
+
+
+def test_a_job_goes_the_whole_way_over_http(http: httpx.Client, job_store: JobStore, client: redis.Redis) -> None:
+    # Given a job, and its client who waits for it
+    submitted = post(http)
+    assert submitted.status_code == 202
+    location = submitted.headers["Location"]
+    job_id = submitted.json()["id"]
+    with Polls(f"{http.base_url}{location}?wait=60", 3) as polls:
+        until(lambda: waiting(client, job_id) == 3)
+        # When its worker is done
+        play_worker(job_store, job_id)
+    # Then the client hears of it
+    assert [poll.json()["status"] for poll in polls] == ["succeeded"] * 3
+    assert (
+        http.get(f"{location}/result", headers={"Accept": "application/x-npz"}).content
+        == (job_store.result(job_id)["outputs"])
+    )
+
+
+def test_bodies_come_whole_or_are_refused(http: httpx.Client, client: redis.Redis) -> None:
+    chunked = post(http, content=iter([ROW[:50], ROW[50:]]))
+    assert chunked.status_code == 202
+    assert client.get(keys.job_input(chunked.json()["id"])) == ROW
+    for content in (b"x" * (LIMIT + 1), iter([b"x" * LIMIT] * 3)):
+        refused = post(http, content=content)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (413, "body_too_large")
+
+
+def test_a_client_that_leaves_in_the_middle_submits_nothing(
+    api: Api, http: httpx.Client, registry: ModelRegistry
+) -> None:
+    head = f"POST /v1/models/digits/jobs HTTP/1.1\r\nHost: x\r\nContent-Type: {NPY}\r\nContent-Length: 999\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", api.port)) as connection:
+        connection.sendall(head.encode() + ROW)
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 400")
+    assert registry.queue_state("digits").queued == 0
+
+
+def test_more_requests_than_threads_are_queued_and_idle_connections_hold_up_nobody(
+    api: Api, http: httpx.Client
+) -> None:
+    idle = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(200)]
+    # Left alone, granian closes them after 30 s: an answer only then would be one that had to wait for them.
+    began_s = time.monotonic()
+    with Polls(f"{api.url}/v1/models", 40) as answers:
+        assert http.get("/healthz").status_code == 200
+    assert [answer.status_code for answer in answers] == [200] * 40
+    assert time.monotonic() - began_s < 20
+    for connection in idle:
+        connection.close()
+
+
+def test_long_polls_leave_room_for_others(http: httpx.Client, job_store: JobStore, client: redis.Redis) -> None:
+    job_id = post(http).json()["id"]
+    with Polls(f"{http.base_url}/v1/jobs/{job_id}?wait=60", 20) as polls:
+        until(lambda: waiting(client, job_id) == 6 and len(polls) == 14)
+        assert http.get("/healthz").status_code == 200
+        play_worker(job_store, job_id)
+    assert sorted(poll.json()["status"] for poll in polls) == ["queued"] * 14 + ["succeeded"] * 6
+
+
+def test_the_log_has_nothing_that_a_client_sent(api: Api, http: httpx.Client) -> None:
+    http.get("/v1/models?secret=hush-hush")
+    http.get("/hush-hush")
+    post(http, content=b"hush-hush")
+    assert "hush-hush" not in api.log()
+    assert f"Serving at {api.url}" in api.log()
+
+
+def test_a_second_server_on_the_port_is_refused(api: Api, valkey: Valkey, tmp_path: Path) -> None:
+    code, words = Api(tmp_path, PORT=str(api.port), REDIS_URL=valkey.url).refusal()
+    assert code == 1
+    assert f"Port {api.port} of 127.0.0.1 cannot be listened on" in words
+    assert "Traceback" not in words
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"CELERIAC_HOST": "0.0.0.0"}, "CELERIAC_API_KEYS"),
+        ({"CELERIAC_API_THREADS": "many"}, "CELERIAC_API_THREADS is expected"),
+        ({"REDIS_URL": "localhost"}, "REDIS_URL is expected"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused_in_a_sentence(
+    tmp_path: Path, environment: dict[str, str], words: str
+) -> None:
+    code, said = Api(tmp_path, **environment).refusal()
+    assert code == 2
+    assert words in said
+    assert "Traceback" not in said
+
+
+def test_it_waits_for_the_embedded_broker_to_say_where_it_is(valkey: Valkey, tmp_path: Path) -> None:
+    api = Api(tmp_path)
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            api.process.wait(1.5)
+        (tmp_path / "broker").mkdir()
+        (tmp_path / "broker" / "url").write_text(valkey.url + "\n")
+        api.await_ready()
+        assert httpx.get(f"{api.url}/readyz").status_code in (200, 503)
+    finally:
+        api.stop()
+
+
+@pytest.fixture
+def own_api(valkey: Valkey, tmp_path: Path, registry: ModelRegistry) -> Iterator[Api]:
+    publish_models(registry)
+    api = Api(tmp_path, REDIS_URL=valkey.url).await_ready()
+    family = api.family()
+    yield api
+    for process in family:
+        if process.is_running():
+            process.kill()
+    api.process.wait(10)
+
+
+def submit_to(api: Api) -> str:
+    with httpx.Client(base_url=api.url) as http:
+        return str(post(http).json()["id"])
+
+
+def test_when_stopped_it_answers_long_polls_and_ends(own_api: Api, client: redis.Redis) -> None:
+    job_id = submit_to(own_api)
+    with Polls(f"{own_api.url}/v1/jobs/{job_id}?wait=60", 2) as polls:
+        until(lambda: waiting(client, job_id) == 2)
+        began_s = time.monotonic()
+        own_api.process.terminate()
+        assert own_api.process.wait(20) == 0
+        assert time.monotonic() - began_s < 8
+    assert [(poll.status_code, poll.json()["status"]) for poll in polls] == [(200, "queued")] * 2
+
+
+def test_when_killed_it_leaves_nothing_behind(own_api: Api, client: redis.Redis) -> None:
+    # Given its process and the one that serves, with a long poll in hand
+    family = own_api.family()
+    assert len(family) == 2
+    job_id = submit_to(own_api)
+    with Polls(f"{own_api.url}/v1/jobs/{job_id}?wait=60", 1):
+        until(lambda: waiting(client, job_id) == 1)
+        # When the first is killed
+        own_api.process.send_signal(signal.SIGKILL)
+        own_api.process.wait(5)
+        # Then the other ends too
+        until(lambda: all(not one.is_running() or one.status() == psutil.STATUS_ZOMBIE for one in family))
+
+
+def test_when_the_serving_process_dies_the_other_ends_with_an_error(own_api: Api) -> None:
+    own_api.family()[1].kill()
+    assert own_api.process.wait(10) == 1

@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+
+from api.auth import find_owner
+
+KEYS = {"ann": "secret-a", "bob": "sécret-b"}
+
+
+@pytest.mark.parametrize(
+    ("authorization", "x_api_key", "owner"),
+    [
+        ("Bearer secret-a", "", "ann"),
+        ("bearer  secret-a ", "", "ann"),
+        ("", "secret-a", "ann"),
+        ("Basic abc", "secret-a", "ann"),
+        ("", "sécret-b".encode().decode("latin-1"), "bob"),
+        ("", "", None),
+        ("Bearer", "", None),
+        ("Bearer secret", "", None),
+        ("Bearer secret-a2", "", None),
+        ("Bearer wrong", "secret-a", None),
+        ("Basic secret-a", "", None),
+        ("", "ann", None),
+        ("", "κλειδί", None),
+    ],
+)
+def test_a_key_tells_its_owner_and_nothing_else_does(authorization: str, x_api_key: str, owner: str | None) -> None:
+    assert find_owner(KEYS, authorization, x_api_key) == owner

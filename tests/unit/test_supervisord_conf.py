@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import configparser
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tasks.supervisor.errors import SupervisorError
+from tasks.supervisor.readiness import Alive
+from tasks.supervisor.service import Role, Service
+from tasks.supervisor.supervisord_conf import Paths, configuration
+
+PATHS = Paths(*(Path("/var/celeriac") / name for name in ("conf", "sock", "pid", "logs")))
+WORKER = Service("worker-a", Role.WORKER, ("serve", "a b", "100%"), 7, Alive(0), "a")
+
+
+def read(*services: Service) -> configparser.RawConfigParser:
+    """The configuration as supervisord reads it, percent signs apart."""
+    parser = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
+    parser.read_string(configuration(services, PATHS))
+    return parser
+
+
+def test_a_command_keeps_its_arguments_and_a_percent_sign_is_doubled() -> None:
+    command = read(WORKER)["program:worker-a"]["command"]
+
+    assert shlex.split(command)[-3:] == ["serve", "a b", "100%%"]
+
+
+def test_workers_are_one_group_and_stop_between_api_and_broker() -> None:
+    services = [replace(WORKER, name="worker-b"), WORKER]
+    services += [Service(role.name.lower(), role, ("serve",), 1, Alive(0)) for role in Role if role is not Role.WORKER]
+
+    conf = read(*services)
+
+    assert conf["group:worker"]["programs"] == "worker-b,worker-a"
+    priority = {role: int(conf[f"group:{role.name.lower()}"]["priority"]) for role in Role}
+    assert sorted(Role, key=priority.__getitem__, reverse=True) == [
+        Role.API,
+        Role.WORKER,
+        Role.KEEPER,
+        Role.FLOWER,
+        Role.BROKER,
+    ]
+
+
+def test_supervisord_itself_starts_and_restarts_nothing_and_gives_each_its_grace() -> None:
+    program = read(WORKER)["program:worker-a"]
+
+    assert (program["autostart"], program["autorestart"], program["stopwaitsecs"]) == ("false", "false", "7")
+
+
+def test_what_would_read_as_a_comment_is_refused() -> None:
+    with pytest.raises(SupervisorError, match="begins a comment"):
+        configuration([replace(WORKER, argv=("/folder #1/serve",))], PATHS)
