@@ -22,7 +22,8 @@ from granian.server import Server
 from api.app import create_app
 from api.services import services_of
 from api.stopping import close_at_stop, stop_with_parent
-from tasks.job_store import JobStore, connect
+from tasks.broker import connect
+from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.settings import Settings
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import socket
 
+from tasks.broker import connect
 from tasks.errors import SettingsError
-from tasks.job_store import connect
 from tasks.settings import Settings
 
 

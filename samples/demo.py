@@ -96,11 +96,11 @@ def _ask(url: str, inputs: list[DemoInput]) -> list[tuple[DemoInput, Job]]:
 
 
 def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
-    table = Table(box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("input", "model", "job id", "answer"):
         table.add_column(heading, no_wrap=True)
     for heading in ("queue ms", "compute ms"):
-        table.add_column(heading, justify="right")
+        table.add_column(heading, no_wrap=True, justify="right")
     wrong = []
     for sent, job in answers:
         labels, answer = _read(job)

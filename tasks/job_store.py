@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 import redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from tasks import keys
-from tasks.errors import BrokerUnavailable, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.broker import broker_errors, server_time_us
+from tasks.errors import JobFinished, JobGone, JobNotFound, StaleDelivery
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.message import event_channel, sent_event, task_message
 from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
-
-#: A broker that has not answered after this many seconds counts as down.
-BROKER_TIMEOUT_S = 5.0
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -34,44 +28,13 @@ class Started:
     payload: bytes
 
 
-def connect(url: str) -> redis.Redis:
-    """A client for the broker's URL; connects with the first command. Answers are bytes."""
-    client: redis.Redis = redis.Redis.from_url(
-        url,
-        socket_timeout=BROKER_TIMEOUT_S,
-        socket_connect_timeout=BROKER_TIMEOUT_S,
-        socket_keepalive=True,
-        health_check_interval=25,
-    )
-    return client
-
-
-def server_time_us(client: redis.Redis) -> int:
-    """Redis's clock, µs since 1970: the only clock that records and indexes go by."""
-    seconds, microseconds = client.time()
-    return seconds * 1_000_000 + microseconds
-
-
-@contextmanager
-def broker_errors() -> Iterator[None]:
-    """Turn Redis's ways of being away into BrokerUnavailable; other errors are bugs and pass."""
-    try:
-        yield
-    except (RedisConnectionError, RedisTimeoutError) as error:
-        raise BrokerUnavailable("The broker does not answer. Nothing was stored; try again.") from error
-    except ResponseError as error:
-        if str(error).startswith(("OOM", "MISCONF", "READONLY", "LOADING")):
-            raise BrokerUnavailable(f"The broker takes no writes now ({error}). Nothing was stored.") from error
-        raise
-
-
 class JobStore:
     """Jobs in Redis. Safe to share between threads.
 
     Every method raises BrokerUnavailable when Redis does not answer.
 
     Args:
-        client: of the broker, see `connect`.
+        client: of the broker, see `tasks.broker.connect`.
         result_ttl_s: how long a job's record and result stay after its end.
     """
 

@@ -12,7 +12,8 @@ from celery import current_app, shared_task
 from celery.signals import beat_embedded_init
 
 from tasks import keys
-from tasks.job_store import JobStore, connect
+from tasks.broker import connect
+from tasks.job_store import JobStore
 from tasks.settings import read_settings
 
 logger = logging.getLogger(__name__)

@@ -16,9 +16,9 @@ from typing import Any, cast
 import redis
 
 from tasks import keys
+from tasks.broker import broker_errors, server_time_us
 from tasks.errors import ModelUnknown
 from tasks.job import Status
-from tasks.job_store import broker_errors, server_time_us
 
 #: A worker says that it lives every `HEARTBEAT_S`, and counts as live for `LIVE_S` after the last word.
 HEARTBEAT_S = 5.0

@@ -18,9 +18,10 @@ from celery.backends.base import BaseBackend
 from celery.exceptions import TaskRevokedError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
+from tasks.broker import connect
 from tasks.errors import JobFailed, JobFinished, JobGone, JobNotFound, StaleDelivery
 from tasks.job import Failure, FailureType, Job, Status
-from tasks.job_store import JobStore, connect
+from tasks.job_store import JobStore
 from tasks.result import result_json
 from tasks.settings import read_settings
 

@@ -19,9 +19,10 @@ from celery.concurrency import get_implementation
 
 from model_store.errors import ModelStoreError
 from model_store.store import find_models
+from tasks.broker import connect
 from tasks.errors import BrokerUnavailable, TasksError
 from tasks.heartbeat import Heartbeat
-from tasks.job_store import JobStore, connect
+from tasks.job_store import JobStore
 from tasks.message import TASK_NAME
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.pool import Pool

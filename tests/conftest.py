@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tasks.job_store import JobStore, connect
+from tasks.broker import connect
+from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.valkey import Valkey
 

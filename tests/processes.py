@@ -20,8 +20,8 @@ from typing import Any
 
 import psutil
 
+from tasks.broker import connect
 from tasks.broker_address import broker_url
-from tasks.job_store import connect
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.settings import Settings, read_settings
 from tasks.supervisor import command, watcher

@@ -14,8 +14,9 @@ import httpx
 import redis
 
 from model_store.store import find_models
+from tasks.broker import connect
 from tasks.broker_address import broker_url
-from tasks.job_store import JobStore, connect
+from tasks.job_store import JobStore
 from tasks.settings import Settings, read_settings
 from tasks.supervisor.lineup import lineup
 from tasks.supervisor.system import System

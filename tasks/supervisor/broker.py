@@ -7,9 +7,9 @@ from collections.abc import Iterable
 
 import redis
 
+from tasks.broker import connect
 from tasks.broker_address import broker_url
 from tasks.errors import BrokerAddressUnknown
-from tasks.job_store import connect
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.settings import Settings
 from tasks.supervisor.errors import SupervisorError

@@ -37,7 +37,7 @@ def _worker(model: str, grace_s: int) -> Service:
     return Service(
         name=f"worker-{model}",
         role=Role.WORKER,
-        argv=_celery("worker", "-Q", queue_of(model), "-n", f"{model}@%h", "--loglevel", "INFO"),
+        argv=_worker_argv("-Q", queue_of(model), "-n", f"{model}@%h"),
         stop_grace_s=grace_s,
         readiness=ModelIsLive(model),
         model=model,
@@ -45,7 +45,7 @@ def _worker(model: str, grace_s: int) -> Service:
 
 
 def _keeper() -> Service:
-    argv = _celery("worker", "-Q", KEEPER_QUEUE, "-n", "keeper@%h", "-B", "--loglevel", "INFO")
+    argv = _worker_argv("-Q", KEEPER_QUEUE, "-n", "keeper@%h", "-B")
     return Service("keeper", Role.KEEPER, argv, KEEPER_GRACE_S, Alive(KEEPER_SETTLES_S))
 
 
@@ -63,8 +63,10 @@ def _module(name: str) -> tuple[str, ...]:
     return (sys.executable, "-m", name)
 
 
-def _celery(*arguments: str) -> tuple[str, ...]:
-    return (*_module("celery"), "-A", "tasks.app", *arguments)
+def _worker_argv(*options: str) -> tuple[str, ...]:
+    # Workers have nothing to tell each other, and asking around (mingle) makes each start a second longer.
+    silent = ("--without-gossip", "--without-mingle", "--loglevel", "INFO")
+    return (*_module("celery"), "-A", "tasks.app", "worker", *options, *silent)
 
 
 def _reachable(host: str) -> str:

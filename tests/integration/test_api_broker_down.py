@@ -11,7 +11,8 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from tasks.job_store import JobStore, connect
+from tasks.broker import connect
+from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.http_api import make_http, npy, publish_models, until
 from tests.valkey import Valkey

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tasks.job_store import connect
+from tasks.broker import connect
 from tests.processes import ROOT, free_port, until
 from tests.valkey import Valkey
 

@@ -7,9 +7,10 @@ import pytest
 import redis
 
 from tasks import keys
+from tasks.broker import connect
 from tasks.errors import BrokerUnavailable, JobFinished, JobGone, JobNotFound, StaleDelivery
 from tasks.job import Failure, FailureType, Job, Lane, Status, new_job_id
-from tasks.job_store import JobStore, connect
+from tasks.job_store import JobStore
 
 
 def make_job(**over: object) -> Job:
@@ -136,3 +137,17 @@ def test_a_broker_that_is_away_is_said_in_a_sentence() -> None:
         store.submit(make_job(), b"")
     with pytest.raises(BrokerUnavailable):
         store.wait(new_job_id(), 1)
+
+
+def test_a_broker_without_memory_takes_no_job_and_leaves_no_half_of_one(
+    client: redis.Redis, job_store: JobStore
+) -> None:
+    client.config_set("maxmemory", 1)
+    try:
+        job = make_job()
+        with pytest.raises(BrokerUnavailable, match="takes no writes"):
+            job_store.submit(job, b"payload")
+        assert client.dbsize() == 0
+    finally:
+        client.config_set("maxmemory", 0)
+    job_store.submit(job, b"payload")

@@ -4,9 +4,10 @@ import pytest
 import redis
 
 from tasks import keys
+from tasks.broker import server_time_us
 from tasks.errors import ModelUnknown
 from tasks.job import Job, new_job_id
-from tasks.job_store import JobStore, server_time_us
+from tasks.job_store import JobStore
 from tasks.model_registry import LIVE_S, LiveWorker, ModelRegistry, ModelStatus
 
 CARD = {"name": "digits", "version": 3, "signature": {"inputs": {}, "outputs": {}}}

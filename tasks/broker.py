@@ -1,0 +1,50 @@
+"""The connection to the broker, its clock, and its ways of being away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from tasks.errors import BrokerUnavailable
+
+#: A broker that has not answered after this many seconds counts as down.
+BROKER_TIMEOUT_S = 5.0
+
+
+def connect(url: str) -> redis.Redis:
+    """A client for the broker's URL; connects with the first command. Answers are bytes."""
+    client: redis.Redis = redis.Redis.from_url(
+        url,
+        socket_timeout=BROKER_TIMEOUT_S,
+        socket_connect_timeout=BROKER_TIMEOUT_S,
+        socket_keepalive=True,
+        health_check_interval=25,
+    )
+    return client
+
+
+def server_time_us(client: redis.Redis) -> int:
+    """Redis's clock, µs since 1970: the only clock that records and indexes go by."""
+    seconds, microseconds = client.time()
+    return seconds * 1_000_000 + microseconds
+
+
+@contextmanager
+def broker_errors() -> Iterator[None]:
+    """Turn Redis's ways of being away into BrokerUnavailable; other errors are bugs and pass."""
+    try:
+        yield
+    except (RedisConnectionError, RedisTimeoutError) as error:
+        raise BrokerUnavailable("The broker does not answer. Nothing was stored; try again.") from error
+    except (OutOfMemoryError, ReadOnlyError) as error:
+        raise BrokerUnavailable(f"The broker takes no writes now: {error}. Nothing was stored.") from error
+    except ResponseError as error:
+        # redis-py has no class for a server that cannot write its disk.
+        if not str(error).startswith("MISCONF"):
+            raise
+        raise BrokerUnavailable("The broker cannot write to its disk. Nothing was stored.") from error
