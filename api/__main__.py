@@ -8,7 +8,8 @@ import sys
 from typing import NoReturn
 
 from api.server import LOGGING, serve
-from api.startup import PortTaken, check_redis_url, refuse_taken_port, resolve_host
+from api.startup import PortTaken, refuse_taken_port, resolve_host
+from tasks.broker import connect
 from tasks.broker_address import wait_for_broker_url
 from tasks.errors import BrokerAddressUnknown, SettingsError
 from tasks.settings import read_settings
@@ -28,7 +29,8 @@ def main() -> None:
         address = resolve_host(settings)
         refuse_taken_port(address, settings.port)
         redis_url = wait_for_broker_url(settings)
-        check_redis_url(redis_url)
+        # A URL that cannot be used is refused here, in one sentence; nothing is connected yet.
+        connect(redis_url).close()
     except SettingsError as error:
         _refuse(error, 2)
     except (PortTaken, BrokerAddressUnknown) as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 
-from tasks.broker import connect
 from tasks.errors import SettingsError
 from tasks.settings import Settings
 
@@ -52,15 +51,3 @@ def refuse_taken_port(address: str, port: int) -> None:
                 f"Port {port} of {address} cannot be listened on ({error.strerror}). Stop the program that uses it, "
                 "or set PORT to another port."
             ) from None
-
-
-def check_redis_url(url: str) -> None:
-    """Refuse a URL that no client can be made of; nothing is connected.
-
-    Raises:
-        SettingsError: the sentence does not repeat the URL, which may hold a password.
-    """
-    try:
-        connect(url).close()
-    except ValueError as error:
-        raise SettingsError(f"REDIS_URL is expected as redis://HOST:PORT/DB, rediss:// or unix://. {error}") from None

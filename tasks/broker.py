@@ -10,21 +10,32 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from tasks.errors import BrokerUnavailable
+from tasks.errors import BrokerUnavailable, SettingsError
 
 #: A broker that has not answered after this many seconds counts as down.
 BROKER_TIMEOUT_S = 5.0
 
+#: Each long poll holds a connection of its own, beside those of the threads that do not wait. redis-py stops at 100.
+MAX_CONNECTIONS = 2048
+
 
 def connect(url: str) -> redis.Redis:
-    """A client for the broker's URL; connects with the first command. Answers are bytes."""
-    client: redis.Redis = redis.Redis.from_url(
-        url,
-        socket_timeout=BROKER_TIMEOUT_S,
-        socket_connect_timeout=BROKER_TIMEOUT_S,
-        socket_keepalive=True,
-        health_check_interval=25,
-    )
+    """A client for the broker's URL; connects with the first command. Answers are bytes.
+
+    Raises:
+        SettingsError: no client can be made of the URL. The sentence does not repeat it: it may hold a password.
+    """
+    try:
+        client: redis.Redis = redis.Redis.from_url(
+            url,
+            socket_timeout=BROKER_TIMEOUT_S,
+            socket_connect_timeout=BROKER_TIMEOUT_S,
+            socket_keepalive=True,
+            health_check_interval=25,
+            max_connections=MAX_CONNECTIONS,
+        )
+    except ValueError as error:
+        raise SettingsError(f"REDIS_URL is expected as redis://HOST:PORT/DB, rediss:// or unix://. {error}") from None
     return client
 
 
@@ -40,11 +51,11 @@ def broker_errors() -> Iterator[None]:
     try:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
-        raise BrokerUnavailable("The broker does not answer. Nothing was stored; try again.") from error
+        raise BrokerUnavailable("The broker does not answer; try again in a moment.") from error
     except (OutOfMemoryError, ReadOnlyError) as error:
-        raise BrokerUnavailable(f"The broker takes no writes now: {error}. Nothing was stored.") from error
+        raise BrokerUnavailable(f"The broker takes no writes now: {error}.") from error
     except ResponseError as error:
         # redis-py has no class for a server that cannot write its disk.
         if not str(error).startswith("MISCONF"):
             raise
-        raise BrokerUnavailable("The broker cannot write to its disk. Nothing was stored.") from error
+        raise BrokerUnavailable("The broker cannot write to its disk, so it takes nothing.") from error

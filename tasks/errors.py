@@ -18,7 +18,7 @@ class BrokerAddressUnknown(TasksError):
 
 
 class BrokerUnavailable(TasksError):
-    """The broker does not answer. Nothing was stored; the same request can be sent again."""
+    """The broker does not answer, or takes no writes now; ask again later."""
 
 
 class JobNotFound(TasksError):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import logging
 import signal
-import sys
 from typing import Any
 
 from celery import current_app, shared_task
@@ -15,13 +13,12 @@ from tasks import keys
 from tasks.broker import connect
 from tasks.job_store import JobStore
 from tasks.settings import read_settings
+from tasks.supervisor.leash import end_with_parent
 
 logger = logging.getLogger(__name__)
 
 #: Longer than a sweep takes; a keeper that dies in one holds the others up no longer than this.
 LOCK_S = 30
-
-_PR_SET_PDEATHSIG = 1  # from linux/prctl.h
 
 
 @shared_task(name="keeper.expire_overdue", ignore_result=True)
@@ -42,6 +39,5 @@ def expire_overdue() -> None:
 
 @beat_embedded_init.connect
 def die_with_the_keeper(**_: Any) -> None:
-    """Celery's beat is a forked child; it must not outlive a keeper that is killed (Linux only)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Celery's beat is a forked child; it must not outlive a keeper that is killed."""
+    end_with_parent(signal.SIGKILL)

@@ -12,7 +12,6 @@ from tasks.broker_address import broker_url
 from tasks.errors import BrokerAddressUnknown
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.settings import Settings
-from tasks.supervisor.errors import SupervisorError
 
 
 def worker_name(model: str) -> str:
@@ -36,12 +35,9 @@ class Broker:
         """Check REDIS_URL without connecting.
 
         Raises:
-            SupervisorError: no client can be made of it. The sentence does not repeat it, it may hold a password.
+            SettingsError: no client can be made of it.
         """
-        try:
-            connect(self._settings.redis_url or "redis://").close()
-        except ValueError as error:
-            raise SupervisorError(f"REDIS_URL is expected as redis://HOST:PORT/DB or rediss://. {error}") from None
+        connect(self._settings.redis_url or "redis://").close()
 
     def answers(self) -> bool:
         """Whether it answers a PING now."""

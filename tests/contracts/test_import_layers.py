@@ -39,7 +39,13 @@ RECORD_HALF = {
     "tasks.result",
     "tasks.settings",
 }
-SIGNATURE_HALF = {"model_store.errors", "model_store.pictures", "model_store.signature", "model_store.spec"}
+SIGNATURE_HALF = {
+    "model_store.errors",
+    "model_store.json_arrays",
+    "model_store.pictures",
+    "model_store.signature",
+    "model_store.spec",
+}
 
 
 def modules(package: str) -> list[Path]:

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from api.startup import PortTaken, check_redis_url, refuse_taken_port, resolve_host
+from api.startup import PortTaken, refuse_taken_port, resolve_host
 from tasks.errors import SettingsError
 from tests.http_api import make_settings
 
@@ -35,14 +35,3 @@ def test_a_taken_port_is_refused_even_from_a_server_that_shares_it() -> None:
         with pytest.raises(PortTaken, match=f"Port {port} of 127.0.0.1 .*PORT"):
             refuse_taken_port("127.0.0.1", port)
     refuse_taken_port("127.0.0.1", port)
-
-
-@pytest.mark.parametrize("url", ["localhost:6379", "http://localhost", "redis://:pa55word@localhost:port/0"])
-def test_a_url_that_is_no_redis_url_is_refused_without_repeating_it(url: str) -> None:
-    with pytest.raises(SettingsError, match="REDIS_URL is expected") as caught:
-        check_redis_url(url)
-    assert "pa55word" not in str(caught.value)
-
-
-def test_a_redis_url_is_not_connected_to() -> None:
-    check_redis_url("redis://192.0.2.1:1/0")
