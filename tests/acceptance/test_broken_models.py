@@ -36,20 +36,22 @@ def test_the_others_live_and_the_system_is_ready(system: Running) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "sentence"),
+    ("arguments", "setting", "sentence"),
     [
-        (("-Q", "model.broken-empty"), "holds no model"),
-        (("-Q", "model.nobody"), "linear-pb"),
-        ((), "start it with -Q model.NAME"),
-        (("-Q", "model.linear-pb,model.text"), "start it with -Q model.NAME"),
-        (("-Q", "model.linear-pb", "-P", "threads"), "leave -P away"),
+        (("-Q", "model.broken-empty"), {}, "holds no model"),
+        (("-Q", "model.nobody"), {}, "linear-pb"),
+        ((), {}, "start it with -Q model.NAME"),
+        (("-Q", "model.linear-pb,model.text"), {}, "start it with -Q model.NAME"),
+        (("-Q", "model.linear-pb", "-P", "threads"), {}, "leave -P away"),
+        (("-Q", "model.linear-pb"), {"CELERIAC_GPU": "63"}, "to run on GPU 63, but TensorFlow sees"),
+        (("-Q", "model.linear-pb"), {"CELERIAC_GPU": "one"}, "CELERIAC_GPU is expected as a whole number"),
     ],
 )
 def test_a_worker_that_cannot_serve_exits_non_zero_with_a_sentence(
-    system: Running, arguments: tuple[str, ...], sentence: str
+    system: Running, arguments: tuple[str, ...], setting: dict[str, str], sentence: str
 ) -> None:
     command = [sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-n", "trial@%h", *arguments]
-    environment = {**os.environ, "REDIS_URL": system.broker_url}
+    environment = {**os.environ, **setting, "REDIS_URL": system.broker_url}
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert sentence in done.stderr
