@@ -38,9 +38,7 @@ task_acks_late = True  # a worker that is killed loses nothing
 # A job still running when the connection breaks is finished: its result is fenced by the delivery anyway.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-# Flower shows each job from the moment it is queued.
-worker_send_task_events = True
-task_send_sent_event = True
+worker_send_task_events = True  # for Flower; that a job is queued, the API tells it
 
 imports = ("tasks.predict", "tasks.keeper", "tasks.worker")
 task_create_missing_queues = True
@@ -49,8 +47,8 @@ enable_utc = True
 # The keeper's periodic work. The schedule lives in memory: Celery's file of it is a pickle.
 beat_scheduler = "celery.beat:Scheduler"
 beat_schedule = {
-    "expire overdue jobs": {
-        "task": "keeper.expire_overdue",
+    "sweep": {
+        "task": "keeper.sweep",
         "schedule": 5.0,
         "options": {"queue": KEEPER_QUEUE, "expires": 5.0},
     },

@@ -103,7 +103,7 @@ def _form_picture() -> bytes:
     files = list(request.files.items(multi=True))
     if [name for name, _ in files] == ["image"]:
         return files[0][1].stream.read()
-    got = ", ".join(name[:40] for name, _ in files) or "no file"
+    got = ", ".join(str(name)[:40] for name, _ in files) or "no file"
     raise InvalidInput("image", "exactly one file, in the form's field image", got)
 
 

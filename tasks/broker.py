@@ -18,6 +18,10 @@ BROKER_TIMEOUT_S = 5.0
 #: Each long poll holds a connection of its own, beside those of the threads that do not wait. redis-py stops at 100.
 MAX_CONNECTIONS = 2048
 
+#: Answers of a server that cannot serve for the moment, for which redis-py has no class of their own: it cannot write
+#: its disk, runs a long script, misses its replicas or its master.
+_PASSING = ("MISCONF", "BUSY", "NOREPLICAS", "MASTERDOWN", "TRYAGAIN", "CLUSTERDOWN")
+
 
 def connect(url: str) -> redis.Redis:
     """A client for the broker's URL; connects with the first command. Answers are bytes.
@@ -25,6 +29,8 @@ def connect(url: str) -> redis.Redis:
     Raises:
         SettingsError: no client can be made of the URL. The sentence does not repeat it: it may hold a password.
     """
+    if url.partition("://")[0] not in ("redis", "rediss"):
+        raise SettingsError("REDIS_URL is expected as redis://HOST:PORT/DB, or rediss:// for TLS.")
     try:
         client: redis.Redis = redis.Redis.from_url(
             url,
@@ -35,7 +41,7 @@ def connect(url: str) -> redis.Redis:
             max_connections=MAX_CONNECTIONS,
         )
     except ValueError as error:
-        raise SettingsError(f"REDIS_URL is expected as redis://HOST:PORT/DB, rediss:// or unix://. {error}") from None
+        raise SettingsError(f"REDIS_URL is expected as redis://HOST:PORT/DB, or rediss:// for TLS. {error}") from None
     return client
 
 
@@ -55,7 +61,6 @@ def broker_errors() -> Iterator[None]:
     except (OutOfMemoryError, ReadOnlyError) as error:
         raise BrokerUnavailable(f"The broker takes no writes now: {error}.") from error
     except ResponseError as error:
-        # redis-py has no class for a server that cannot write its disk.
-        if not str(error).startswith("MISCONF"):
+        if not str(error).startswith(_PASSING):
             raise
-        raise BrokerUnavailable("The broker cannot write to its disk, so it takes nothing.") from error
+        raise BrokerUnavailable(f"The broker takes nothing now: {error}.") from error

@@ -34,7 +34,8 @@ class Heartbeat:
     def stop(self) -> None:
         """Say that this worker ends."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         with suppress(BrokerUnavailable):
             self._registry.retire(self._card["name"], self._worker)
 
@@ -42,7 +43,8 @@ class Heartbeat:
         while True:
             try:
                 self._registry.publish_ready(self._card, self._worker)
-            except BrokerUnavailable:
-                logger.warning("The broker does not answer; the next heartbeat follows in %.0f s.", HEARTBEAT_S)
+            except Exception as error:
+                # Whatever it is, a worker that goes on without a heartbeat would pass for dead for good.
+                logger.warning("No heartbeat: %s The next follows in %.0f s.", error, HEARTBEAT_S)
             if self._stopping.wait(HEARTBEAT_S):
                 return

@@ -15,7 +15,7 @@ from model_store.errors import InvalidInput, OutOfMemory, PictureError, PredictE
 from model_store.pictures import Picture, decode_picture, prepare
 from tasks.job import Failure, FailureType, Job
 from tasks.payload import ARRAY_TYPES, Arrays, decode_arrays
-from tasks.result import encode_result
+from tasks.result import MAX_RESULT_BYTES, encode_result
 
 if TYPE_CHECKING:
     # Brings TensorFlow, and this module is loaded by Flower and the keeper too.
@@ -49,9 +49,17 @@ def infer(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Answ
         began_s = time.perf_counter()
         outputs = model.predict(inputs.arrays)
         compute_ms = _since_ms(began_s)
-        return Answer(compute_ms, parts=_read(model, job, inputs, outputs))
+        return _answer(compute_ms, _read(model, job, inputs, outputs))
     except Exception as error:
         return Answer(_since_ms(began_s), failure=_failure(error, job))
+
+
+def _answer(compute_ms: float, parts: Mapping[str, bytes]) -> Answer:
+    size_bytes = sum(map(len, parts.values()))
+    if size_bytes <= MAX_RESULT_BYTES:
+        return Answer(compute_ms, parts=parts)
+    message = f"The result has {size_bytes} bytes, and at most {MAX_RESULT_BYTES} are kept; send fewer rows at once."
+    return Answer(compute_ms, failure=Failure(FailureType.RESULT_TOO_LARGE, message))
 
 
 def _since_ms(began_s: float) -> float:
@@ -96,7 +104,9 @@ def _picture_of_row(inputs: Inputs) -> tuple[tuple[int, int], tuple[int, int, in
     if inputs.picture is not None:
         height, width = inputs.picture.pixels.shape[:2]
         return (height, width), inputs.picture.crop
-    height, width = next(iter(inputs.arrays.values())).shape[1:3]
+    # Arrays that are no pictures, encoded ones for example, have no size to tell: then pixels are fractions too.
+    sizes = [array.shape[1:3] for array in inputs.arrays.values() if array.ndim >= 3]
+    height, width = sizes[0] if sizes else (1, 1)
     return (height, width), (0, 0, height, width)
 
 

@@ -41,7 +41,10 @@ class FailureType(StrEnum):
     INVALID_INPUT = "invalid_input"  #: the input does not fit the model
     MODEL_ERROR = "model_error"  #: the model could not compute this input
     OUT_OF_MEMORY = "out_of_memory"  #: the worker's memory did not suffice
+    POISONED = "poisoned"  #: its worker died each time that it ran
     RECORD_MISSING = "record_missing"  #: a message came for a job that nobody recorded
+    RESULT_TOO_LARGE = "result_too_large"  #: more than the job store can hold
+    VERSION_NOT_SERVED = "version_not_served"  #: it asked for a version that was replaced while it waited
     WORKER_ERROR = "worker_error"  #: something else went wrong in the worker; its log says what
 
 
@@ -59,7 +62,8 @@ class Job:
 
     id: str
     model: str
-    version: int
+    version: int  #: the one that its input was checked for; once it has ended, the one that ran
+    pinned: bool = False  #: its client asked for this version and no other
     status: Status = Status.QUEUED
     schema: int = SCHEMA_VERSION
     owner: str = ""  #: the API key's name; empty without keys

@@ -12,10 +12,13 @@ import redis
 
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
-from tasks.errors import JobFinished, JobGone, JobNotFound, StaleDelivery
-from tasks.job import Failure, Job, Status, may_be_gone
+from tasks.errors import ForeignJob, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.job import Failure, FailureType, Job, Status, may_be_gone
 from tasks.message import event_channel, sent_event, task_message
 from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
+
+#: A job that has been about to run this often, and never ended, kills its workers.
+MAX_ATTEMPTS = 3
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -82,7 +85,7 @@ class JobStore:
         """
         job = self.find(job_id)
         if job is None:
-            raise self._absent(job_id)
+            raise self.absent(job_id)
         return job
 
     def find(self, job_id: str) -> Job | None:
@@ -115,19 +118,24 @@ class JobStore:
 
         Raises:
             JobNotFound: there is no record.
-            JobFinished: it has ended, or its deadline has passed and it is expired now.
+            ForeignJob: it is a job for another model.
+            JobFinished: it has ended; or its deadline had passed, or it had `MAX_ATTEMPTS`, and it has ended now.
         """
         with broker_errors():
             answer = self._start(
                 keys=[keys.job(job_id), keys.job_input(job_id), keys.running(model), keys.DEADLINES],
-                args=[worker, job_id],
+                args=[worker, job_id, model, MAX_ATTEMPTS],
             )
         word = answer[0].decode()
         if word == "missing":
             raise JobNotFound(f"There is no record of a job {job_id}.")
+        if word == "foreign":
+            raise ForeignJob(f"Job {job_id} is not for the model {model}; its message is dropped.")
         if word == "late":
-            self._end(job_id, model, Status.EXPIRED, delivery=None)
-            word = Status.EXPIRED
+            word = self._end_unstarted(job_id, model, Status.EXPIRED)
+        if word == "poisoned":
+            message = f"Its worker died each of the {MAX_ATTEMPTS} times that it ran."
+            word = self._end_unstarted(job_id, model, Status.FAILED, Failure(FailureType.POISONED, message))
         if word != Status.RUNNING:
             raise JobFinished(job_id, word)
         pairs = answer[1]
@@ -141,12 +149,16 @@ class JobStore:
             JobNotFound, JobFinished, StaleDelivery: its record is gone, it has ended, or another worker has it;
                 nothing is written.
         """
-        fields = {"compute_ms": f"{compute_ms:.3f}"}
+        fields = {"compute_ms": f"{compute_ms:.3f}", "version": str(job.version)}
         self._end_once(job, Status.SUCCEEDED, fields, result)
 
     def fail(self, job: Job, failure: Failure, compute_ms: float | None = None) -> None:
         """End a job without a result. Raises like `succeed`."""
-        fields = {"failure_type": failure.type, "failure_message": failure.message}
+        fields = {
+            "failure_type": failure.type,
+            "failure_message": failure.message,
+            "version": str(job.version),
+        }
         if compute_ms is not None:
             fields["compute_ms"] = f"{compute_ms:.3f}"
         self._end_once(job, Status.FAILED, fields, {})
@@ -175,7 +187,8 @@ class JobStore:
         for job_id, job in zip(overdue, self.find_many([raw.decode() for raw in overdue]), strict=True):
             # A worker that starts the job meanwhile makes the delivery stale, so a job that runs is left alone.
             if job is None or job.status is not Status.QUEUED:
-                self._redis.zrem(keys.DEADLINES, job_id)
+                with broker_errors():
+                    self._redis.zrem(keys.DEADLINES, job_id)
             elif self._end(job.id, job.model, Status.EXPIRED, job.delivery) == "done":
                 expired += 1
         return expired
@@ -220,6 +233,12 @@ class JobStore:
                 if job.is_finished:
                     break
         return job
+
+    def _end_unstarted(self, job_id: str, model: str, status: Status, failure: Failure | None = None) -> str:
+        """End a job that may not run; gives the status that it has ended with, here or elsewhere."""
+        fields = {"failure_type": failure.type, "failure_message": failure.message} if failure else {}
+        word = self._end(job_id, model, status, None, fields)
+        return status if word == "done" else word
 
     def _end_once(self, job: Job, status: Status, fields: Mapping[str, str], result: Mapping[str, bytes]) -> None:
         word = self._end(job.id, job.model, status, job.delivery, fields, result)
@@ -267,7 +286,8 @@ class JobStore:
             )
         return word.decode()
 
-    def _absent(self, job_id: str) -> JobNotFound | JobGone:
+    def absent(self, job_id: str) -> JobNotFound | JobGone:
+        """What to raise for a job without a record; asks nobody."""
         if may_be_gone(job_id, time.time(), self._result_ttl_s):
             return JobGone(f"Job {job_id} has ended, and it is kept for {self._result_ttl_s} s only.")
         return JobNotFound(f"There is no job {job_id}.")

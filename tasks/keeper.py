@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import logging
 import signal
+from contextlib import closing, suppress
 from typing import Any
 
 from celery import current_app, shared_task
 from celery.signals import beat_embedded_init
+from redis.exceptions import LockNotOwnedError
 
 from tasks import keys
 from tasks.broker import connect
 from tasks.job_store import JobStore
 from tasks.settings import read_settings
 from tasks.supervisor.leash import end_with_parent
+from tasks.sweeper import republish_lost
 
 logger = logging.getLogger(__name__)
 
@@ -21,20 +24,23 @@ logger = logging.getLogger(__name__)
 LOCK_S = 30
 
 
-@shared_task(name="keeper.expire_overdue", ignore_result=True)
-def expire_overdue() -> None:
-    """End queued jobs whose deadline has passed, so that who waits for one need not wait for a worker."""
-    client = connect(current_app.conf.broker_url)
-    lock = client.lock(keys.KEEPER_LOCK, timeout=LOCK_S, blocking=False)
-    if not lock.acquire():
-        return
-    try:
-        expired = JobStore(client, read_settings().result_ttl_s).expire_overdue()
-        if expired:
-            logger.info("%d overdue jobs expired.", expired)
-    finally:
-        lock.release()
-        client.close()
+# Without events: one every few seconds would push people's jobs out of Flower's memory.
+@shared_task(name="keeper.sweep", ignore_result=True, send_events=False)
+def sweep() -> None:
+    """End queued jobs whose deadline has passed, and queue those again whose message is gone. One keeper at a time."""
+    with closing(connect(current_app.conf.broker_url)) as client:
+        lock = client.lock(keys.KEEPER_LOCK, timeout=LOCK_S, blocking=False)
+        if not lock.acquire():
+            return
+        store = JobStore(client, read_settings().result_ttl_s)
+        try:
+            if expired := store.expire_overdue():
+                logger.info("%d overdue jobs expired.", expired)
+            if lost := republish_lost(client, store):
+                logger.warning("%d jobs whose message was gone are queued again.", lost)
+        finally:
+            with suppress(LockNotOwnedError):
+                lock.release()
 
 
 @beat_embedded_init.connect

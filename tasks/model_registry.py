@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import redis
 
+from model_store.store import MODEL_NAME
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
 from tasks.errors import ModelUnknown
@@ -125,7 +126,8 @@ class ModelRegistry:
         Raises:
             ModelUnknown: nobody ever served or expected it; the sentence names the known ones.
         """
-        record = self._read([name])[0]
+        # The name becomes part of keys, so what is no model's name must not get there.
+        record = self._read([name])[0] if MODEL_NAME.fullmatch(name) else None
         if record is None:
             known = ", ".join(self._names()) or "none yet"
             raise ModelUnknown(f"There is no model {name[:80]!r}. Known models: {known}.")

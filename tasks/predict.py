@@ -6,13 +6,13 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
-from tasks.errors import BrokerUnavailable, JobFailed, JobFinished, JobNotFound, StaleDelivery
+from tasks.errors import BrokerUnavailable, ForeignJob, JobFailed, JobFinished, JobNotFound, StaleDelivery
 from tasks.inference import Answer, infer
 from tasks.job import Failure, FailureType, Job, Status
 from tasks.job_store import JobStore
@@ -61,8 +61,8 @@ def predict(self: PredictTask, job_id: str) -> None:
         _fail_unrecorded(self, str(job_id))
     except JobFinished as finished:
         _accept_end(self, finished)
-    except StaleDelivery as stale:
-        logger.info("%s", stale)
+    except (ForeignJob, StaleDelivery) as dropped:
+        logger.warning("%s", dropped)
         raise Ignore from None
     else:
         if failure is not None:
@@ -71,9 +71,19 @@ def predict(self: PredictTask, job_id: str) -> None:
 
 def _run(bench: Bench, job_id: str) -> Failure | None:
     started = until_broker_answers(lambda: bench.store.start(job_id, bench.model.name, bench.worker))
-    answer = infer(bench.model, started.job, started.payload, bench.max_image_pixels)
-    until_broker_answers(lambda: _end(bench.store, started.job, answer))
+    # The record says in the end which version ran.
+    job = replace(started.job, version=bench.model.version)
+    if job.pinned and job.version != started.job.version:
+        answer = Answer(0.0, failure=_replaced(started.job, job))
+    else:
+        answer = infer(bench.model, job, started.payload, bench.max_image_pixels)
+    until_broker_answers(lambda: _end(bench.store, job, answer))
     return answer.failure
+
+
+def _replaced(asked: Job, served: Job) -> Failure:
+    message = f"Version {asked.version} was asked for, and replaced by {served.version} while the job waited."
+    return Failure(FailureType.VERSION_NOT_SERVED, message)
 
 
 def until_broker_answers(action: Callable[[], T]) -> T:
@@ -82,8 +92,8 @@ def until_broker_answers(action: Callable[[], T]) -> T:
     while True:
         try:
             return action()
-        except BrokerUnavailable:
-            logger.warning("The broker does not answer; asking again in %.1f s.", pause_s)
+        except BrokerUnavailable as away:
+            logger.warning("%s Asking again in %.1f s.", away, pause_s)
             time.sleep(pause_s * random.uniform(0.5, 1))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 

@@ -19,6 +19,9 @@ import orjson
 
 from tasks.payload import Arrays, write_npz
 
+#: Redis takes no value above 512 MB (proto-max-bulk-len), and cuts the connection of who sends one.
+MAX_RESULT_BYTES = 268_435_456
+
 OUTPUTS = "outputs"
 ANSWER = "answer"
 ANNOTATED = "annotated"

@@ -147,10 +147,15 @@ class JobRecordBackend(BaseBackend):
             if state == states.REVOKED:
                 self._store.cancel(task_id)
             elif state == states.FAILURE:
-                message = f"The task ended with {type(result).__name__}; the worker's log says where."
-                self._store.fail(self._store.get(task_id), Failure(FailureType.WORKER_ERROR, message))
+                self._fail(self._store.get(task_id), result, getattr(request, "hostname", None))
         except (JobNotFound, JobGone, JobFinished, StaleDelivery):
             return
+
+    def _fail(self, job: Job, error: Any, worker: str | None) -> None:
+        # A worker that lost the job meanwhile must not fail it for the one that has it now.
+        if job.worker == worker:
+            message = f"The task ended with {type(error).__name__}; the worker's log says where."
+            self._store.fail(job, Failure(FailureType.WORKER_ERROR, message))
 
     def _forget(self, task_id: str) -> None:
         self._store.delete_result(task_id)

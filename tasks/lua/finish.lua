@@ -16,9 +16,10 @@ end
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])
 local first_part = 7 + ARGV[6]
+-- First a command that frees: Redis lets a script that began so go on when its memory is full.
+redis.call('DEL', KEYS[2])
 redis.call('HSET', KEYS[1], 'status', ARGV[2], 'finished_at_us', now_us, unpack(ARGV, 7, first_part - 1))
 redis.call('EXPIRE', KEYS[1], ARGV[4])
-redis.call('DEL', KEYS[2])
 if #ARGV >= first_part then
   redis.call('HSET', KEYS[3], unpack(ARGV, first_part))
   redis.call('EXPIRE', KEYS[3], ARGV[4])

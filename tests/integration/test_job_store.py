@@ -8,9 +8,9 @@ import redis
 
 from tasks import keys
 from tasks.broker import connect
-from tasks.errors import BrokerUnavailable, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.errors import BrokerUnavailable, ForeignJob, JobFinished, JobGone, JobNotFound, StaleDelivery
 from tasks.job import Failure, FailureType, Job, Lane, Status, new_job_id
-from tasks.job_store import JobStore
+from tasks.job_store import MAX_ATTEMPTS, JobStore
 
 
 def make_job(**over: object) -> Job:
@@ -137,6 +137,50 @@ def test_a_broker_that_is_away_is_said_in_a_sentence() -> None:
         store.submit(make_job(), b"")
     with pytest.raises(BrokerUnavailable):
         store.wait(new_job_id(), 1)
+
+
+def test_a_job_that_had_its_attempts_is_poisoned_and_runs_no_more(job_store: JobStore) -> None:
+    job = make_job()
+    job_store.submit(job, b"")
+    for attempt in range(MAX_ATTEMPTS):
+        assert job_store.start(job.id, "digits", "w").job.attempt == attempt + 1
+    with pytest.raises(JobFinished, match="failed already"):
+        job_store.start(job.id, "digits", "w")
+    ended = job_store.get(job.id)
+    assert (ended.status, ended.failure_type) == (Status.FAILED, "poisoned")
+
+
+def test_a_job_of_another_model_is_left_alone(client: redis.Redis, job_store: JobStore) -> None:
+    job = make_job()
+    job_store.submit(job, b"")
+    with pytest.raises(ForeignJob, match="not for the model hands"):
+        job_store.start(job.id, "hands", "w")
+    assert job_store.get(job.id).status is Status.QUEUED
+    assert client.exists(keys.running("hands")) == 0
+
+
+def test_a_running_job_is_not_expired_by_its_deadline(job_store: JobStore) -> None:
+    job = make_job(expires_in_s=0.2)
+    job_store.submit(job, b"")
+    first = job_store.start(job.id, "digits", "w")
+    deadline_s = time.monotonic() + 0.3
+    while time.monotonic() < deadline_s:
+        job_store.get(job.id)
+    assert job_store.start(job.id, "digits", "w").job.delivery == first.job.delivery + 1
+
+
+def test_a_full_broker_still_lets_jobs_run_and_end(client: redis.Redis, job_store: JobStore) -> None:
+    ran, cancelled = make_job(), make_job()
+    for job in (ran, cancelled):
+        job_store.submit(job, b"payload")
+    client.config_set("maxmemory", 1)
+    try:
+        started = job_store.start(ran.id, "digits", "w")
+        job_store.succeed(started.job, {"outputs": b"x"}, 1)
+        assert job_store.cancel(cancelled.id).status is Status.CANCELLED
+    finally:
+        client.config_set("maxmemory", 0)
+    assert job_store.get(ran.id).status is Status.SUCCEEDED
 
 
 def test_a_broker_without_memory_takes_no_job_and_leaves_no_half_of_one(

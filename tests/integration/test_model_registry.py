@@ -20,6 +20,13 @@ def test_an_unknown_model_is_refused_naming_the_known_ones(registry: ModelRegist
         registry.get("feet")
 
 
+@pytest.mark.parametrize("name", ["digits:workers", "digits:unfinished", "", "Digits", "a/b", "x" * 200])
+def test_what_is_no_models_name_is_unknown_and_never_part_of_a_key(registry: ModelRegistry, name: str) -> None:
+    registry.publish_ready(CARD, WORKER)
+    with pytest.raises(ModelUnknown, match="Known models: digits"):
+        registry.get(name)
+
+
 def test_a_model_goes_from_loading_to_ready_to_offline(registry: ModelRegistry) -> None:
     registry.expect(["digits"])
     assert registry.get("digits").status is ModelStatus.LOADING

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import contextlib
 import io
+import warnings
 import zipfile
 from typing import Any
 
@@ -63,10 +65,47 @@ def test_a_npy_that_cannot_be_used_is_refused_naming_field_and_reason(data: byte
     assert got in refusal.value.got
 
 
+@pytest.mark.parametrize(
+    "header", [b"{'descr': (", b"{'descr': (), 'fortran_order': False, 'shape': (1,)}", b"-" * 9000 + b"1", b"[" * 5000]
+)
+def test_a_hostile_header_is_refused_like_a_damaged_one(header: bytes) -> None:
+    data = b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header
+    with pytest.raises(InvalidInput, match="a damaged one"):
+        read_headers(NPY, data, ONE, LIMIT_BYTES)
+
+
+def test_a_size_of_thousands_of_digits_is_refused() -> None:
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (" + b"9" * 4000 + b", " + b"9" * 4000 + b")}"
+    data = b"\x93NUMPY\x02\x00" + len(header).to_bytes(4, "little") + header
+    with pytest.raises(InvalidInput):
+        read_headers(NPY, data, ONE, LIMIT_BYTES)
+
+
+def test_a_compressed_npz_that_is_damaged_inside_is_refused() -> None:
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, a=np.arange(3000, dtype="float32"))
+    whole = buffer.getvalue()
+    for position in range(40, len(whole), 97):
+        damaged = whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :]
+        with contextlib.suppress(InvalidInput):
+            read_headers(NPZ, damaged, TWO, LIMIT_BYTES)
+        with contextlib.suppress(InvalidInput):
+            decode_arrays(NPZ, damaged, TWO)
+
+
+def test_two_members_of_one_name_are_refused() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive, warnings.catch_warnings(action="ignore"):
+        for value in (1.0, 2.0):
+            archive.writestr("a.npy", npy(np.full(3, value, "float32")))
+    with pytest.raises(InvalidInput, match="two of the same name"):
+        read_headers(NPZ, buffer.getvalue(), TWO, LIMIT_BYTES)
+
+
 def test_a_header_that_claims_more_than_there_is_costs_no_memory() -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": (10**6, 10**6)})
-    with pytest.raises(InvalidInput, match="4000000000000 bytes of data"):
+    with pytest.raises(InvalidInput, match="as many bytes of data as the header says"):
         read_headers(NPY, buffer.getvalue(), ONE, LIMIT_BYTES)
 
 
