@@ -36,6 +36,8 @@ def create_app(settings: Settings, store: JobStore, registry: ModelRegistry) -> 
     """The application. Importing this module starts nothing; neither does calling this."""
     app = Flask(__name__, static_folder=None)
     app.request_class = MemoryRequest
+    # A doubled slash is an unknown URL, not a redirect to a page of HTML.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = MAX_FORM_PARTS
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_TEXT_BYTES

@@ -12,13 +12,16 @@ from api.auth import check_owner
 from api.errors import InvalidBody, describe
 from api.job_lookup import check_id
 from api.json_response import json_response
-from api.record import record_json, record_with_result
+from api.record import record_json
 from api.request_body import json_kind, read_object
 from api.services import services
 from tasks.errors import JobGone, JobNotFound
-from tasks.job import Job
+from tasks.job import Job, Status
+from tasks.result import result_json
 
 MAX_IDS = 1000
+#: Of results as they are stored; as JSON they are several times as long, and all are in memory at once.
+MAX_RESULTS_BYTES = 16_777_216
 
 routes = Blueprint("query_jobs", __name__)
 
@@ -31,7 +34,22 @@ def query_jobs() -> Response:
     if not isinstance(with_results, bool):
         raise InvalidBody("results", "a boolean", f"a JSON {json_kind(with_results)}")
     found = _find(ids)
-    return json_response({"jobs": [_entry(job_id, found.get(job_id), with_results) for job_id in ids]})
+    entries = [_entry(job_id, found.get(job_id)) for job_id in ids]
+    if with_results:
+        _add_results(entries)
+    return json_response({"jobs": entries})
+
+
+def _add_results(entries: Sequence[dict[str, Any]]) -> None:
+    left_bytes = MAX_RESULTS_BYTES
+    for entry in entries:
+        if "error" in entry:
+            continue
+        parts = services().store.result(entry["id"]) if entry["status"] == Status.SUCCEEDED else {}
+        left_bytes -= sum(map(len, parts.values()))
+        if left_bytes < 0:
+            raise InvalidBody("ids", f"jobs with at most {MAX_RESULTS_BYTES} bytes of results in all", "more")
+        entry["result"] = result_json(parts) if parts else None
 
 
 def _check_ids(ids: Any) -> Sequence[str]:
@@ -56,12 +74,12 @@ def _find(ids: Sequence[str]) -> dict[str, Job]:
     return {job.id: job for job in services().store.find_many(possible) if job is not None}
 
 
-def _entry(job_id: str, job: Job | None, with_result: bool) -> dict[str, Any]:
+def _entry(job_id: str, job: Job | None) -> dict[str, Any]:
     try:
         if job is None:
             check_id(job_id)
-            job = services().store.get(job_id)
+            raise services().store.absent(job_id)
         check_owner(job)
     except (JobNotFound, JobGone) as error:
         return {"id": job_id[:80], "error": describe(error)}
-    return record_with_result(job, services().store) if with_result else record_json(job)
+    return record_json(job)

@@ -46,6 +46,7 @@ def submit_job(model: str, version: str | None = None) -> Response:
         id=new_job_id(),
         model=card.name,
         version=card.version,
+        pinned=version is not None,
         owner=owner(),
         content_type=checked.content_type,
         rows=checked.rows,

@@ -17,10 +17,7 @@ from model_store.errors import InvalidInput
 from model_store.json_arrays import array_from_json
 from model_store.pictures import read_picture_header
 from model_store.signature import Signature, TensorSpec, check_inputs
-from tasks.payload import encode_arrays, read_headers
-
-#: The most dimensions an array of numpy's has (NPY_MAXDIMS, numpy 2.0); JSON is nested no deeper.
-MAX_DIMENSIONS = 64
+from tasks.payload import MAX_DIMENSIONS, encode_arrays, read_headers
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,11 @@ from client.input_file import InputFile
 from client.job import Job
 from client.retry import Patience
 from client.waiting import wait_for_job
-from model_store.store import find_models
+from model_store.errors import ModelStoreError
 from samples.inputs import DemoInput, demo_inputs, write_inputs
+from tasks.errors import TasksError
 from tasks.settings import Settings, read_settings
-from tasks.supervisor.errors import SupervisorError
-from tasks.supervisor.lineup import lineup
+from tasks.supervisor.lineup import lineup, servable
 from tasks.supervisor.system import System
 
 STORE = Path("models")
@@ -40,13 +40,13 @@ def main() -> int:
     try:
         with _own_settings() as settings:
             return _run(console, settings)
-    except (SupervisorError, ClientError) as error:
+    except (TasksError, ModelStoreError, ClientError) as error:
         console.print(str(error), style="red")
         return 1
 
 
 def _run(console: Console, settings: Settings) -> int:
-    services = lineup(settings, find_models(settings.model_store))
+    services = lineup(settings, servable(settings.model_store, console.print))
     console.print(f"Starting {', '.join(service.name for service in services)} …")
     with System(settings, services) as system:
         for service, reason in system.wait_until_ready(START_TIMEOUT_S).items():

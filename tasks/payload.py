@@ -22,6 +22,10 @@ NPY = "application/x-npy"
 NPZ = "application/x-npz"
 ARRAY_TYPES = (NPY, NPZ)
 
+#: What an array of numpy's can have (NPY_MAXDIMS and intp, numpy 2.0).
+MAX_DIMENSIONS = 64
+MAX_SIZE = 2**63 - 1
+
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 
@@ -124,11 +128,12 @@ def _read_header(file: Any, size_bytes: int, field: str) -> TensorSpec:
         raise InvalidInput(field, "an array of numbers or strings", "pickled Python objects, which are never read")
     if dtype.kind not in "biufcSU":
         raise InvalidInput(field, "an array of numbers or strings", f"dtype {str(dtype)[:80]}")
-    if min(shape, default=0) < 0:
-        raise InvalidInput(field, "a shape of sizes from 0", "a negative size")
+    if len(shape) > MAX_DIMENSIONS or not all(0 <= size <= MAX_SIZE for size in shape):
+        raise InvalidInput(field, f"at most {MAX_DIMENSIONS} sizes from 0 to {MAX_SIZE}", "another shape")
+    expected_bytes = math.prod(shape) * dtype.itemsize
     data_bytes = size_bytes - (file.tell() - start)
-    if data_bytes != math.prod(shape) * dtype.itemsize:
-        raise InvalidInput(field, "as many bytes of data as the header says", f"{data_bytes} bytes")
+    if data_bytes != expected_bytes:
+        raise InvalidInput(field, f"{expected_bytes} bytes of data after the header", f"{data_bytes} bytes")
     return TensorSpec("string" if dtype.kind in "SU" else dtype.name, shape)
 
 

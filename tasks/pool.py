@@ -14,5 +14,5 @@ class Pool(TaskPool):
     """Celery's solo pool; `revoke(terminate=True)` is answered instead of failing."""
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:
-        """A job cannot be ended inside the one process; its record is cancelled and its answer thrown away."""
-        logger.warning("A running job cannot be terminated; its answer will be thrown away.")
+        """Nothing can be ended inside the one process; control commands are heard between jobs only."""
+        logger.warning("A running job cannot be terminated; cancel it over HTTP, and its answer is thrown away.")

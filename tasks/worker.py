@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from celery import signals
 from celery.concurrency import get_implementation
 
-from model_store.errors import ModelStoreError
+from model_store.errors import ModelNotFound, ModelStoreError
 from model_store.store import find_models
 from tasks.broker import connect
 from tasks.errors import BrokerUnavailable, TasksError
@@ -56,6 +56,9 @@ def prepare(sender: Any, **_: Any) -> None:
         if name is None:
             return
         model, device = _load(name, settings)
+    except ModelNotFound as error:
+        # A name that the store has never heard of is a slip of whoever started the worker, not a failed model.
+        _give_in(registry, None, str(error))
     except (ModelStoreError, TasksError) as error:
         _give_in(registry, name, str(error))
     except Exception as error:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import signal
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 import click
 
 from model_store.errors import ModelStoreError
-from model_store.store import MODEL_NAME, find_models
 from tasks.errors import TasksError
 from tasks.settings import read_settings
 from tasks.supervisor import front, leash
-from tasks.supervisor.lineup import lineup
+from tasks.supervisor.lineup import lineup, servable
 
 
 @click.command()
@@ -35,21 +33,11 @@ def up(stop_with_parent: bool) -> None:
             raise SystemExit(0)
     try:
         settings = read_settings()
-        code = front.run(settings, lineup(settings, _models(settings.model_store)), _say)
+        code = front.run(settings, lineup(settings, servable(settings.model_store, _say)), _say)
     except (TasksError, ModelStoreError) as error:
         click.echo(str(error), err=True)
         code = 2
     sys.exit(code)
-
-
-def _models(store: Path) -> list[str]:
-    found = find_models(store)
-    for name in found:
-        if not MODEL_NAME.fullmatch(name):
-            _say(
-                f"{store / name} is left out: its name cannot be a model's. Use lower-case letters, digits, . _ and -."
-            )
-    return [name for name in found if MODEL_NAME.fullmatch(name)]
 
 
 def _say(line: str) -> None:

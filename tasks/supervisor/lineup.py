@@ -1,10 +1,12 @@
-"""Which services make up the system, for given settings and models; pure."""
+"""Which services make up the system, for given settings and models."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from model_store.store import MODEL_NAME, find_models
 from tasks.queues import KEEPER_QUEUE, queue_of
 from tasks.settings import Settings
 from tasks.supervisor.readiness import Alive, BrokerAnswers, HttpAnswers, ModelIsLive
@@ -20,6 +22,19 @@ KEEPER_SETTLES_S = 5.0
 
 #: Addresses that mean all of a machine's; asked from within, it is loopback that answers.
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+
+
+def servable(store: Path, say: Callable[[str], None]) -> list[str]:
+    """The models of the store, broken ones included; `say` is told of folders whose name cannot be a model's.
+
+    Raises:
+        LoadError: the store cannot be read.
+    """
+    found = find_models(store)
+    for name in found:
+        if not MODEL_NAME.fullmatch(name):
+            say(f"{store / name} is left out: its name cannot be a model's. Use lower-case letters, digits, . _ and -.")
+    return [name for name in found if MODEL_NAME.fullmatch(name)]
 
 
 def lineup(settings: Settings, models: Sequence[str]) -> list[Service]:

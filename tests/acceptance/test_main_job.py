@@ -12,6 +12,7 @@ from PIL import Image
 
 from model_store.loader import load
 from model_store.store import find_model
+from tasks.job import Job, new_job_id
 from tests.system import Running
 
 ROWS = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
@@ -135,6 +136,19 @@ def test_a_running_jobs_answer_is_thrown_away_when_it_is_cancelled(system: Runni
         assert system.answer("slow-h5", json={"instances": [[0.0]]})["status"] == "succeeded"
         assert http.get(f"/v1/jobs/{job_id}").json()["status"] == "cancelled"
         assert http.get(f"/v1/jobs/{job_id}").json()["result"] is None
+
+
+@pytest.mark.parametrize(("pinned", "status"), [(True, "failed"), (False, "succeeded")])
+def test_a_version_that_was_replaced_while_the_job_waited(system: Running, pinned: bool, status: str) -> None:
+    # Given a job that was checked for a version which is served no more
+    job = Job(id=new_job_id(), model="linear-pb", version=7, pinned=pinned, content_type="application/x-npy", rows=5)
+    system.job_store().submit(job, npy(ROWS))
+    # Then the record says what ran, and a job that asked for that version alone is not answered by another
+    record = system.finished(job.id)
+    assert (record["status"], record["version"]) == (status, 1)
+    if pinned:
+        assert record["failure"]["type"] == "version_not_served"
+        assert "Version 7 was asked for" in record["failure"]["message"]
 
 
 def test_an_overdue_job_expires_without_a_worker_touching_it(system: Running) -> None:

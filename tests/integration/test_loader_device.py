@@ -5,7 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
+
+import pytest
+import tensorflow as tf
+
+from model_store import device
+from model_store.spec import DeviceSpec
+from tasks.loading import merged_device
+from tasks.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,3 +46,56 @@ def test_a_missing_gpu_is_told() -> None:
 def test_after_the_first_operation_it_is_too_late() -> None:
     told = told_by("tf.constant(1) + 1\nplace(DeviceSpec(cpu_threads=1))")
     assert "DeviceError: The device must be chosen before TensorFlow's first operation" in told
+
+
+GPU = types.SimpleNamespace(name="/physical_device:GPU:1", device_type="GPU")
+
+
+class RecordedConfig:
+    """Stands for tf.config on a machine with two GPUs, which the machines that run the tests do not have."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+        self.threading = self
+        self.experimental = self
+
+    def list_physical_devices(self, kind: str) -> list[object]:
+        return ["first", GPU]
+
+    def set_visible_devices(self, devices: list[object], kind: str) -> None:
+        self.asked.append(("visible", *devices))
+
+    def get_device_details(self, gpu: object) -> dict[str, str]:
+        return {"device_name": "NVIDIA Test"}
+
+    def set_memory_growth(self, gpu: object, enable: bool) -> None:
+        self.asked.append(("growth", gpu, enable))
+
+    def set_logical_device_configuration(
+        self, gpu: object, configurations: list[tf.config.LogicalDeviceConfiguration]
+    ) -> None:
+        self.asked.append(("limit", gpu, configurations[0].memory_limit))
+
+    LogicalDeviceConfiguration = tf.config.LogicalDeviceConfiguration
+
+
+@pytest.mark.parametrize(
+    ("wanted", "asked", "told"),
+    [
+        (DeviceSpec(gpu=1), ("growth", GPU, True), "GPU:1 NVIDIA Test (memory growth)"),
+        (DeviceSpec(gpu=1, memory_limit_mb=512), ("limit", GPU, 512), "GPU:1 NVIDIA Test (at most 512 MB)"),
+    ],
+)
+def test_a_gpu_is_the_only_one_seen_and_its_memory_grows_or_is_capped(
+    monkeypatch: pytest.MonkeyPatch, wanted: DeviceSpec, asked: tuple[object, ...], told: str
+) -> None:
+    recorded = RecordedConfig()
+    monkeypatch.setattr(device.tf, "config", recorded)
+    assert device.place(wanted) == told
+    assert recorded.asked == [("visible", GPU), asked]
+
+
+def test_a_models_own_device_wins_over_the_settings() -> None:
+    settings = Settings(gpu=0, gpu_memory_limit_mb=1024)
+    assert merged_device(DeviceSpec(), settings) == DeviceSpec(gpu=0, memory_limit_mb=1024)
+    assert merged_device(DeviceSpec(gpu=1, memory_limit_mb=64), settings) == DeviceSpec(gpu=1, memory_limit_mb=64)

@@ -105,7 +105,7 @@ def test_two_members_of_one_name_are_refused() -> None:
 def test_a_header_that_claims_more_than_there_is_costs_no_memory() -> None:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(buffer, {"descr": "<f4", "fortran_order": False, "shape": (10**6, 10**6)})
-    with pytest.raises(InvalidInput, match="as many bytes of data as the header says"):
+    with pytest.raises(InvalidInput, match="4000000000000 bytes of data"):
         read_headers(NPY, buffer.getvalue(), ONE, LIMIT_BYTES)
 
 
