@@ -53,7 +53,7 @@ def predict(self: PredictTask, job_id: str) -> None:
 
     Raises:
         JobFailed: so that Celery's state and Flower say so; the record holds the sentence.
-        Ignore: the job was cancelled, expired or given to another worker; this delivery ends without a word.
+        Ignore: the job was cancelled, has expired, is with another worker or another model's; nothing more is said.
     """
     try:
         failure = _run(self.bench, str(job_id))
