@@ -10,7 +10,7 @@ import httpx
 
 from client import reply
 from client.call import Call, JobOptions, job_call, models_call, result_call, submit_call
-from client.errors import AddressError, UnexpectedReply, Unreachable
+from client.errors import AddressError, UnexpectedReply, Unreachable, UnsendableError
 from client.input_file import InputFile
 from client.job import Job
 
@@ -24,8 +24,8 @@ _READ_TIMEOUT_S = 30.0
 class ApiClient:
     """Talks to one server; keeps its connection until closed.
 
-    Every method raises `Unreachable` when no server answers, `ApiError` when it refuses and `UnexpectedReply` when
-    what answers is no Celeriac.
+    Every method raises `Unreachable` when no server answers, `ApiError` when it refuses, `UnexpectedReply` when what
+    answers is no Celeriac, and `UnsendableError` when a request cannot be written as HTTP.
     """
 
     def __init__(self, url: str = DEFAULT_URL, api_key: str | None = None) -> None:
@@ -81,6 +81,8 @@ class ApiClient:
                 content=call.content,
                 timeout=httpx.Timeout(_READ_TIMEOUT_S + call.held_s, connect=_CONNECT_TIMEOUT_S),
             )
+        except (UnicodeEncodeError, httpx.LocalProtocolError) as error:
+            raise UnsendableError("An option holds characters that are no text, or no header can carry.") from error
         except httpx.HTTPError as error:
             raise _unreachable(error, self.url) from error
         reply.check(answer, self.url)

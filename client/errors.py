@@ -31,6 +31,10 @@ class AddressError(ClientError):
     """The URL or the API key cannot be used as it is; nothing was sent."""
 
 
+class UnsendableError(ClientError):
+    """An option cannot be sent over HTTP; nothing was sent."""
+
+
 class Unreachable(ClientError):
     """No server answered, or the connection was lost before the answer was complete."""
 

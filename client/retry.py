@@ -45,10 +45,6 @@ class Patience:
         return min(asked_s, self.longest_pause_s)
 
 
-#: One try only.
-NO_PATIENCE = Patience(total_s=0.0)
-
-
 def with_retries(call: Callable[[], _Answer], patience: Patience, on_trouble: OnTrouble) -> _Answer:
     """The call's answer, tried again while its error is temporary and the patience lasts.
 

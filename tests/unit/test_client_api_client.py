@@ -7,7 +7,7 @@ import pytest
 
 from client.api_client import ApiClient
 from client.call import JobOptions
-from client.errors import AddressError, ApiError, UnexpectedReply, Unreachable
+from client.errors import AddressError, ApiError, UnexpectedReply, Unreachable, UnsendableError
 from client.input_file import InputFile
 from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
 
@@ -43,6 +43,23 @@ def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_want
     }
     assert sent.headers["content-type"] == "application/x-npy"
     assert sent.headers["authorization"] == "Bearer secret"
+
+
+@pytest.mark.parametrize(
+    ("inputs", "options"),
+    [
+        (ARRAY, JobOptions(tag="\udcff\udcfe")),  # what Python makes of a command line's bytes that are no text
+        (InputFile(b"x", "a\nb"), JobOptions()),
+    ],
+)
+def test_what_http_cannot_carry_is_refused_before_anything_is_sent(inputs: InputFile, options: JobOptions) -> None:
+    with (
+        StandIn(always(Answer.of(QUEUED))) as server,
+        ApiClient(server.url) as api,
+        pytest.raises(UnsendableError, match="An option holds characters"),
+    ):
+        api.submit("digits", inputs, options)
+    assert server.requests == []
 
 
 def test_options_that_are_not_set_are_not_sent_and_a_version_is_part_of_the_path() -> None:
