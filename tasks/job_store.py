@@ -113,8 +113,15 @@ class JobStore:
         with broker_errors():
             self._redis.delete(keys.job_result(job_id))
 
-    def start(self, job_id: str, model: str, worker: str) -> Started:
+    def start(self, job_id: str, model: str, worker: str, claim: str = "") -> Started:
         """Take a job to run it: status running, one more delivery and attempt.
+
+        Args:
+            job_id: which job.
+            model: the worker's.
+            worker: its name.
+            claim: any text of this one taking. Asking again with it, because the broker's answer was lost, counts
+                nothing twice.
 
         Raises:
             JobNotFound: there is no record.
@@ -124,7 +131,7 @@ class JobStore:
         with broker_errors():
             answer = self._start(
                 keys=[keys.job(job_id), keys.job_input(job_id), keys.running(model), keys.DEADLINES],
-                args=[worker, job_id, model, MAX_ATTEMPTS],
+                args=[worker, job_id, model, MAX_ATTEMPTS, claim],
             )
         word = answer[0].decode()
         if word == "missing":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,7 +71,8 @@ def predict(self: PredictTask, job_id: str) -> None:
 
 
 def _run(bench: Bench, job_id: str) -> Failure | None:
-    started = until_broker_answers(lambda: bench.store.start(job_id, bench.model.name, bench.worker))
+    claim = uuid.uuid4().hex
+    started = until_broker_answers(lambda: bench.store.start(job_id, bench.model.name, bench.worker, claim))
     # The record says in the end which version ran.
     job = replace(started.job, version=bench.model.version)
     if job.pinned and job.version != started.job.version:

@@ -95,7 +95,8 @@ class System:
         Raises:
             PortTaken: another program listens where the API or Flower wants to.
             AlreadyRunning: another system has the same CELERIAC_VAR.
-            SupervisorError: REDIS_URL cannot be used, or supervisord did not start.
+            SettingsError: REDIS_URL cannot be used.
+            SupervisorError: supervisord did not start.
         """
         with ExitStack() as undo:
             undo.callback(self._supervisord.close)

@@ -150,6 +150,17 @@ def test_a_job_that_had_its_attempts_is_poisoned_and_runs_no_more(job_store: Job
     assert (ended.status, ended.failure_type) == (Status.FAILED, "poisoned")
 
 
+def test_asking_again_after_a_lost_answer_is_not_another_attempt(job_store: JobStore) -> None:
+    # Given a worker whose broker answers late, so that it asks again and again
+    job = make_job()
+    job_store.submit(job, b"payload")
+    for _ in range(MAX_ATTEMPTS + 2):
+        started = job_store.start(job.id, "digits", "w", claim="one")
+    # Then the job has been taken once and is not poisoned, and only another taking counts
+    assert (started.job.attempt, started.job.delivery, started.payload) == (1, 1, b"payload")
+    assert job_store.start(job.id, "digits", "w", claim="another").job.attempt == 2
+
+
 def test_a_job_of_another_model_is_left_alone(client: redis.Redis, job_store: JobStore) -> None:
     job = make_job()
     job_store.submit(job, b"")
