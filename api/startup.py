@@ -6,6 +6,7 @@ import ipaddress
 import socket
 
 from tasks.errors import SettingsError
+from tasks.ports import refusal
 from tasks.settings import Settings
 
 
@@ -40,14 +41,8 @@ def refuse_taken_port(address: str, port: int) -> None:
     Raises:
         PortTaken: somebody has it; or the address is not this machine's, or the port needs rights that are lacking.
     """
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        # As servers do it: connections that linger from the last run do not take the port.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            raise PortTaken(
-                f"Port {port} of {address} cannot be listened on ({error.strerror}). Stop the program that uses it, "
-                "or set PORT to another port."
-            ) from None
+    if reason := refusal(address, port):
+        raise PortTaken(
+            f"Port {port} of {address} cannot be listened on ({reason}). Stop the program that uses it, "
+            "or set PORT to another port."
+        )

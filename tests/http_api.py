@@ -20,6 +20,9 @@ from tasks.payload import write_npz
 from tasks.result import encode_result
 from tasks.settings import Settings, read_settings
 
+#: An id of ours from long ago: what it named is gone.
+OLD_ID = "01900000-0000-7000-8000-000000000000"
+
 NPY = "application/x-npy"
 NPZ = "application/x-npz"
 
@@ -107,3 +110,11 @@ def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
         assert time.monotonic() < deadline_s, f"not within {timeout_s} s"
         time.sleep(0.01)
     return answer
+
+
+def error_type(answer: Any, status: int) -> str:
+    """Check that an answer is an error in our shape; gives its type."""
+    assert answer.status_code == status, answer.text
+    assert answer.headers["Content-Type"] == "application/json"
+    assert answer.json["error"]["message"]
+    return str(answer.json["error"]["type"])

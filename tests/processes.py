@@ -242,5 +242,9 @@ def _on_stop(ignore: bool = False, last: Callable[[], object] = bool) -> None:
     signal.signal(signal.SIGTERM, stop)
 
 
+#: Makes systems of stand-in services: `systems("a model", SETTING="…")`.
+Systems = Callable[..., Up]
+
+
 if __name__ == "__main__":
     {"up": _up, "worker": _worker, "keeper": _keeper, "api": _api, "flower": _flower}[sys.argv[1]]()

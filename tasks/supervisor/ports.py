@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-
+from tasks.ports import refusal
 from tasks.settings import Settings
 from tasks.supervisor.errors import PortTaken
 
@@ -21,14 +20,8 @@ def refuse_taken(settings: Settings) -> None:
 
 
 def _refuse(host: str, port: int, service: str, port_setting: str, host_setting: str) -> None:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            # As servers do it: connections that linger from the last run do not take the port.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
+    if reason := refusal(host, port):
         raise PortTaken(
-            f"Port {port} of {host}, which {service} wants, cannot be listened on ({error.strerror}). Stop the program "
+            f"Port {port} of {host}, which {service} wants, cannot be listened on ({reason}). Stop the program "
             f"that uses it, or set {port_setting} to another port (now {port}; {host_setting} is {host})."
-        ) from None
+        )

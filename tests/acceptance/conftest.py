@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.processes import Systems, Up
 from tests.stores import make_store
 from tests.system import Running, running
 
@@ -15,3 +17,17 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     settings = {"CELERIAC_START_ATTEMPTS": "1", "CELERIAC_VISIBILITY_TIMEOUT_S": "15"}
     with running(store, tmp_path_factory.mktemp("var"), **settings) as system:
         yield system
+
+
+@pytest.fixture
+def systems(tmp_path: Path) -> Iterator[Systems]:
+    """Makes systems, each with a folder of its own, and leaves nothing of them behind."""
+    made: list[Up] = []
+
+    def make(*models: str, **environment: str) -> Up:
+        made.append(Up(tmp_path / f"var{len(made)}", models, **environment))
+        return made[-1]
+
+    yield make
+    for system in made:
+        system.kill_all()

@@ -35,6 +35,7 @@ RECORD_HALF = {
     "tasks.message",
     "tasks.model_registry",
     "tasks.payload",
+    "tasks.ports",
     "tasks.queues",
     "tasks.result",
     "tasks.settings",

@@ -15,7 +15,7 @@ from api import errors
 from tasks.job import FailureType
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
-from tests.http_api import NPY, make_http, npy, png, publish_models
+from tests.http_api import NPY, error_type, make_http, npy, png, publish_models
 
 MANUAL = Path(__file__).parents[2] / "docs" / "http.md"
 
@@ -28,13 +28,6 @@ def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
     publish_models(registry)
     with make_http(job_store, registry, max_body_bytes=LIMIT) as http:
         yield http
-
-
-def error_type(answer: Any, status: int) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.json["error"]["message"]
-    return str(answer.json["error"]["type"])
 
 
 @pytest.mark.parametrize(

@@ -1,24 +1,16 @@
 from __future__ import annotations
 
 import io
-import threading
-import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pytest
-import redis
 from flask.testing import FlaskClient
 
-from tasks import keys
-from tasks.job import Failure, FailureType, Job, new_job_id
+from tasks.job import Failure, FailureType, new_job_id
 from tasks.job_store import JobStore
-from tasks.model_registry import ModelRegistry
-from tests.http_api import make_http, play_worker, png, publish_models, submit, until
+from tests.http_api import OLD_ID, error_type, play_worker, png, submit, until
 
-OLD_ID = "01900000-0000-7000-8000-000000000000"
 MALFORMED = [
     "1",
     "x:input",
@@ -27,44 +19,6 @@ MALFORMED = [
     "{01a20035-9b78-72bf-aa03-3a48c3d6bfd9}",
     "é",
 ]
-
-
-@pytest.fixture
-def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
-    publish_models(registry)
-    with make_http(job_store, registry) as http:
-        yield http
-
-
-def error_type(answer: Any, status: int) -> str:
-    assert answer.status_code == status, answer.text
-    assert answer.json["error"]["message"]
-    return str(answer.json["error"]["type"])
-
-
-@dataclass
-class Poll:
-    """A long poll in a thread of its own."""
-
-    http: FlaskClient
-    job_id: str
-    wait_s: float
-    answers: list[Any] = field(default_factory=list)
-
-    def __enter__(self) -> Poll:
-        self._thread = threading.Thread(target=self._ask)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._thread.join()
-
-    def _ask(self) -> None:
-        self.answers.append(self.http.application.test_client().get(f"/v1/jobs/{self.job_id}?wait={self.wait_s}"))
-
-
-def waited_for(client: redis.Redis, job_id: str) -> Callable[[], Any]:
-    return lambda: client.pubsub_numsub(keys.finished_channel(job_id))[0][1]
 
 
 def test_a_record_follows_its_job_to_the_end(http: FlaskClient, job_store: JobStore) -> None:
@@ -106,83 +60,6 @@ def test_nobody_can_make_an_id_into_another_key(http: FlaskClient) -> None:
     job_id = submit(http)
     for method in (http.get, http.delete):
         assert error_type(method(f"/v1/jobs/{job_id}:input"), 404) == "job_not_found"
-
-
-@pytest.mark.parametrize("wait", ["-1", "60.5", "nan", "inf", "soon", ""])
-def test_a_wait_that_is_none_is_400(http: FlaskClient, wait: str) -> None:
-    answer = http.get(f"/v1/jobs/{submit(http)}?wait={wait}")
-    assert error_type(answer, 400) == "invalid_parameter"
-    assert answer.json["error"]["field"] == "wait"
-    assert answer.json["error"]["expected"] == "a number of seconds from 0 to 60"
-    assert answer.json["error"]["got"] == repr(wait)
-
-
-def test_a_long_poll_answers_when_the_job_ends(http: FlaskClient, job_store: JobStore, client: redis.Redis) -> None:
-    job_id = submit(http)
-    with Poll(http, job_id, 60) as poll:
-        until(waited_for(client, job_id))
-        assert not poll.answers
-        began_s = time.monotonic()
-        play_worker(job_store, job_id)
-    assert poll.answers[0].json["status"] == "succeeded"
-    assert time.monotonic() - began_s < 3
-
-
-def test_a_long_poll_outlasts_several_looks_at_the_server(
-    http: FlaskClient, job_store: JobStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("api.waiting.LOOK_UP_S", 0.05)
-    job_id = submit(http)
-    with Poll(http, job_id, 60) as poll:
-        before = client.info("stats")["total_connections_received"]
-        until(lambda: client.info("stats")["total_connections_received"] > before + 3)
-        play_worker(job_store, job_id)
-    assert poll.answers[0].json["status"] == "succeeded"
-
-
-def test_a_long_poll_that_ends_first_answers_the_record_as_it_is(http: FlaskClient) -> None:
-    job_id = submit(http)
-    began_s = time.monotonic()
-    answer = http.get(f"/v1/jobs/{job_id}?wait=0.3")
-    assert 0.25 < time.monotonic() - began_s < 5
-    assert (answer.status_code, answer.json["status"]) == (200, "queued")
-
-
-def test_beyond_the_cap_a_poll_answers_at_once(
-    job_store: JobStore, registry: ModelRegistry, client: redis.Redis
-) -> None:
-    # Given one place to wait, and somebody in it
-    publish_models(registry)
-    http = make_http(job_store, registry, max_waiters=1)
-    job_id = submit(http)
-    with Poll(http, job_id, 60):
-        until(waited_for(client, job_id))
-        # When others want to wait too
-        began_s = time.monotonic()
-        answer = http.get(f"/v1/jobs/{job_id}?wait=60")
-        headers = {"Prefer": "respond-async, wait=60"}
-        submitted = http.post("/v1/models/digits/jobs", json={"instances": [[1, 2, 3, 4]]}, headers=headers)
-        # Then they are answered at once
-        assert time.monotonic() - began_s < 10
-        assert answer.json["status"] == "queued"
-        assert submitted.headers["Preference-Applied"] == "respond-async"
-        play_worker(job_store, job_id)
-    # And once the place is free again, it is given again
-    assert http.get(f"/v1/jobs/{submit(http)}?wait=0.2").status_code == 200
-
-
-def test_waiters_leave_a_thread_for_those_who_do_not_wait(
-    job_store: JobStore, registry: ModelRegistry, client: redis.Redis
-) -> None:
-    publish_models(registry)
-    http = make_http(job_store, registry, max_waiters=48, api_threads=2)
-    job_id = submit(http)
-    with Poll(http, job_id, 60):
-        until(waited_for(client, job_id))
-        began_s = time.monotonic()
-        assert http.get(f"/v1/jobs/{job_id}?wait=60").json["status"] == "queued"
-        assert time.monotonic() - began_s < 10
-        play_worker(job_store, job_id)
 
 
 def test_cancelling_ends_a_job_once(http: FlaskClient) -> None:
@@ -290,54 +167,3 @@ def test_a_deleted_result_is_gone_and_its_record_stays(http: FlaskClient, job_st
     record = http.get(f"/v1/jobs/{job_id}").json
     assert (record["status"], record["result"]) == ("succeeded", None)
     assert error_type(http.delete(f"/v1/jobs/{new_job_id()}/result"), 404) == "job_not_found"
-
-
-def test_many_records_come_in_the_order_asked_for(http: FlaskClient, job_store: JobStore) -> None:
-    first, second = submit(http), submit(http)
-    play_worker(job_store, first)
-    ids = [second, new_job_id(), first, OLD_ID, "nonsense", second]
-    answer = http.post("/v1/jobs:query", json={"ids": ids})
-    assert answer.status_code == 200
-    jobs = answer.json["jobs"]
-    assert [job["id"] for job in jobs] == ids
-    assert [job.get("status") for job in jobs] == ["queued", None, "succeeded", None, None, "queued"]
-    assert [job["error"]["type"] for job in jobs if "error" in job] == ["job_not_found", "job_gone", "job_not_found"]
-    assert not any("result" in job for job in jobs)
-    with_results = http.post("/v1/jobs:query", json={"ids": [first, second], "results": True}).json["jobs"]
-    assert [job["result"] for job in with_results] == [{"outputs": {"y": [[0.5]]}}, None]
-    assert http.post("/v1/jobs:query", json={"ids": []}).json == {"jobs": []}
-
-
-@pytest.mark.parametrize(
-    ("document", "field_"),
-    [
-        ({}, "ids"),
-        ({"ids": "abc"}, "ids"),
-        ({"ids": ["1"] * 1001}, "ids"),
-        ({"ids": [new_job_id(), 5]}, "ids[1]"),
-        ({"ids": [], "results": "yes"}, "results"),
-        ({"ids": [], "tag": "x"}, "body"),
-    ],
-)
-def test_a_wrong_query_is_400_naming_where_what_and_what_came(
-    http: FlaskClient, document: dict[str, Any], field_: str
-) -> None:
-    answer = http.post("/v1/jobs:query", json=document)
-    assert error_type(answer, 400) == "invalid_body"
-    assert answer.json["error"]["field"] == field_
-    assert {"expected", "got"} < set(answer.json["error"])
-
-
-def test_a_query_that_is_not_sent_as_json_is_415(http: FlaskClient) -> None:
-    answer = http.post("/v1/jobs:query", data=b'{"ids": []}', content_type="text/plain")
-    assert error_type(answer, 415) == "unsupported_media_type"
-    assert "application/json" in answer.json["error"]["message"]
-
-
-def test_a_thousand_records_are_asked_for_at_once(http: FlaskClient, job_store: JobStore) -> None:
-    ids = [new_job_id() for _ in range(1000)]
-    for job_id in ids:
-        job_store.submit(Job(id=job_id, model="digits", version=1), b"")
-    jobs = http.post("/v1/jobs:query", json={"ids": ids}).json["jobs"]
-    assert [job["id"] for job in jobs] == ids
-    assert {job["status"] for job in jobs} == {"queued"}

@@ -3,7 +3,6 @@ from __future__ import annotations
 import configparser
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +19,6 @@ from tests.http_api import make_http, play_worker, publish_models, submit
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = json.loads((ROOT / "api" / "openapi.json").read_text())
-
-
-@pytest.fixture
-def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
-    publish_models(registry)
-    with make_http(job_store, registry) as http:
-        yield http
 
 
 def check(answer: Any, path: str, method: str = "get") -> None:

@@ -3,7 +3,6 @@ from __future__ import annotations
 import io
 import threading
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,16 +14,9 @@ from tasks import keys
 from tasks.job import Lane, Status
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
-from tests.http_api import NPY, NPZ, make_http, npy, npz, play_worker, png, publish_models, submit, until
+from tests.http_api import NPY, NPZ, make_http, npy, npz, play_worker, png, submit, until
 
 ROW = [[1, 2, 3, 4]]
-
-
-@pytest.fixture
-def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
-    publish_models(registry)
-    with make_http(job_store, registry) as http:
-        yield http
 
 
 def stored_input(client: redis.Redis, job_id: str) -> bytes:
