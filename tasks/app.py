@@ -9,3 +9,4 @@ from celery import Celery
 
 app = Celery("celeriac")
 app.config_from_object("celeryconfig")
+app.steps["consumer"].add("tasks.batching.drain:Drain")
