@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from model_store.batching import Batching
 from model_store.errors import OutOfMemory, PredictError, WarmUpError
 from model_store.program import Program, one_line
 from model_store.signature import TensorSpec, check_inputs
@@ -31,6 +32,7 @@ class Model:
         spec: What its model.toml says.
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
         row_outputs: Names of the outputs with one entry a row on axis 0.
+        batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
     """
 
     def __init__(self, stored: StoredModel, program: Program, spec: ModelSpec, image: ImageSpec | None) -> None:
@@ -41,6 +43,7 @@ class Model:
         self.spec = spec
         self.image = image
         self.row_outputs = frozenset(name for name, spec in self.signature.outputs.items() if _has_open_rows(spec))
+        self.batching = Batching()
         self._program = program
 
     @property
@@ -60,6 +63,7 @@ class Model:
             "signature": self.signature.to_json(),
             "takes_pictures": self.image is not None,
             "labels": self.spec.labels is not None,
+            "batching": self.batching.to_json(),
         }
 
     def predict(self, inputs: Arrays) -> dict[str, np.ndarray]:
