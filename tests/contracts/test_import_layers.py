@@ -34,6 +34,7 @@ RECORD_HALF = {
     "tasks.keys",
     "tasks.message",
     "tasks.model_registry",
+    "tasks.npy",
     "tasks.payload",
     "tasks.ports",
     "tasks.queues",
