@@ -40,6 +40,7 @@ RECORD_HALF = {
     "tasks.queues",
     "tasks.result",
     "tasks.settings",
+    "tasks.submission",
 }
 SIGNATURE_HALF = {
     "model_store.errors",
