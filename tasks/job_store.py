@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,8 +14,9 @@ from tasks.broker import broker_errors, server_time_us
 from tasks.errors import JobFinished, JobGone, JobNotFound
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
-from tasks.message import event_channel, sent_event, task_message
-from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
+from tasks.message import event_channel
+from tasks.script_stream import stream_calls
+from tasks.submission import chunks, script_call
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -42,27 +43,20 @@ class JobStore:
 
         Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again.
         """
-        fields = [part for pair in job.to_hash().items() for part in pair]
-        queue = queue_list(queue_of(job.model), LANE_PRIORITIES[job.lane])
+        names, args = script_call([(job, payload)], self._event_channel)
         with broker_errors():
-            self._submit(
-                keys=[
-                    keys.job(job.id),
-                    keys.job_input(job.id),
-                    keys.unfinished(job.model),
-                    keys.DEADLINES,
-                    queue,
-                ],
-                args=[
-                    payload,
-                    task_message(job),
-                    self._event_channel,
-                    sent_event(job),
-                    job.id,
-                    "" if job.expires_in_s is None else job.expires_in_s,
-                    *fields,
-                ],
-            )
+            self._submit(keys=names, args=args)
+
+    def submit_many(self, jobs: Iterable[tuple[Job, bytes]]) -> None:
+        """Record and queue many jobs with their inputs, in their order, a chunk in each round trip.
+
+        When BrokerUnavailable is raised, the jobs of earlier chunks are stored, those of later ones are not, and those
+        of the chunk under way are all stored or none of them; there is never a part of a job. Submitting all of them
+        again stores the rest.
+        """
+        calls = (script_call(chunk, self._event_channel) for chunk in chunks(jobs))
+        with broker_errors():
+            stream_calls(self._redis, self._submit, calls)
 
     def get(self, job_id: str) -> Job:
         """The job's record.
