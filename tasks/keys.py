@@ -15,7 +15,7 @@
 | `model_workers` | zset | a model's workers; score: last heartbeat, µs | entry: until the worker ends |
 | `EXPECTED` | set | models that the supervisor serves | none |
 | `finished_channel` | channel | a job's terminal status, once, when it ends | - |
-| `LEASES` | zset | delivery tags of claimed messages; score: until when the claim holds, µs | entry: until acknowledged |
+| `LEASES` | zset | delivery tags of claimed messages; score: end of the claim, µs | entry: until acknowledged |
 | `OWNERS` | hash | delivery tag -> token of the claim, length of the message, its list | entry: as in `LEASES` |
 | `HOLDERS` | zset | holding lists of live workers; score: until when, µs | entry: until the worker ends |
 | `held` | list | at most a few messages on their way from a list to the worker that waits for them | milliseconds |

@@ -19,13 +19,13 @@ from celery.concurrency import get_implementation
 
 from model_store.errors import ModelNotFound, ModelStoreError
 from model_store.store import find_models
+from tasks.batching.line import Bench
 from tasks.broker import connect
 from tasks.errors import BrokerUnavailable, TasksError
 from tasks.heartbeat import Heartbeat
 from tasks.message import TASK_NAME
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.pool import Pool
-from tasks.batching.line import Bench
 from tasks.queues import KEEPER_QUEUE, model_of
 from tasks.settings import Settings, read_settings
 

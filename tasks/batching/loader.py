@@ -55,6 +55,8 @@ class Loader:
         threads: int,
     ) -> None:
         self._model = model
+        self._joins = model.takes_many_rows
+        self._row_inputs = model.signature.row_inputs
         self._deliveries = taking
         self._batcher = batcher
         self._storer = storer
@@ -97,12 +99,12 @@ class Loader:
     def _prepare(self, entry: Entry, inputs: Inputs) -> None:
         entry.inputs = inputs
         entry.ready_s = monotonic()
-        entry.rows = count_rows(inputs.arrays, self._model.signature.row_inputs)
+        entry.rows = count_rows(inputs.arrays, self._row_inputs)
         has_run_before = entry.job is not None and entry.job.attempt > 0
         if has_run_before:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
-        if self._model.takes_many_rows and not has_run_before:
+        if self._joins and not has_run_before:
             entry.group = group_of(inputs.arrays)
 
     def _decode_all(self, looks: Sequence[Look]) -> Sequence[Inputs | Failure]:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import orjson
 import redis
@@ -26,7 +26,11 @@ logger = logging.getLogger(__name__)
 LEASE_S = 15.0
 
 
-class Claiming:
+# For the checker only: at run time the real channel comes after this class.
+_Base: Any = kombu_redis.Channel if TYPE_CHECKING else object
+
+
+class Claiming(_Base):  # type: ignore[misc]
     """What a channel of kombu's Redis transport needs to claim. Comes before such a channel in a class's bases.
 
     Attributes:

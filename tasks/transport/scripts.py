@@ -96,7 +96,7 @@ class ClaimScripts:
         """
         held = [key for source in lists for key in (source.holding, source.key)]
         side = "RPUSH" if run_next else "LPUSH"
-        latest_first = dict(reversed(tokens.items()))
+        latest_first = dict(reversed(list(tokens.items())))
         returned = 0
         for part in _parts(latest_first) or [[]]:
             returned += int(self._give_back(keys=[*self._keys, keys.HOLDERS], args=[side, len(lists), *held, *part]))
