@@ -28,7 +28,7 @@ result_backend = "tasks.result_backend:JobRecordBackend"
 accept_content = ["json"]
 task_serializer = "json"
 result_serializer = "json"
-event_serializer = "json"
+event_serializer = "orjson"  # JSON too, see tasks.app
 
 # One process, one model: TensorFlow hangs in a process forked after it was loaded.
 worker_pool = "tasks.pool:Pool"

@@ -38,6 +38,11 @@ class Bench:
 class Line:
     """The way of jobs through a worker, from `batcher.add` to the notices that they have ended.
 
+    Attributes:
+        batcher: Takes claimed jobs.
+        notices: What the threads have to say to the event loop.
+        flush_events: Sends Celery's events, by the connection of the day.
+
     Args:
         bench: the worker's.
         call_soon: `Hub.call_soon` of the event loop.
@@ -49,6 +54,8 @@ class Line:
     ) -> None:
         model, settings = bench.model, bench.settings
         self.notices = Notices(call_soon)
+        self.flush_events: Callable[[], None] | None = None
+        self._events_wait = False
         self._call_later = call_later
         computer = Computer(model.predict, model.batching.max_rows, model.takes_many_rows)
         self.batcher = Batcher(
@@ -93,6 +100,17 @@ class Line:
             _join(thread, meanwhile, every_s)
         self._storer.close()
         _join(storer, meanwhile, every_s)
+
+    def events_wait(self) -> None:
+        """Celery's events are to be sent with the loop's next turn. Celery itself asks the loop with each event."""
+        if not self._events_wait:
+            self._events_wait = True
+            self.notices.post(self._flush_events)
+
+    def _flush_events(self) -> None:
+        self._events_wait = False
+        if self.flush_events is not None:
+            self.flush_events()
 
     def _ask_again(self, pause_s: float) -> None:
         if pause_s:
