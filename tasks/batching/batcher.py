@@ -39,7 +39,7 @@ class Batcher:
         self._max_wait_s = max_wait_s
         self._bulk_patience_s = bulk_patience_s
         self._ask_again = ask_again
-        self._changed = threading.Condition()
+        self._changed = threading.Condition(threading.RLock())
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
@@ -62,7 +62,7 @@ class Batcher:
         with self._changed:
             held = sum(map(len, self._waiting.values())) + len(self._loading)
             rows = held * self._rows_a_job + sum(entry.rows for entry in self._ready)
-            is_busy = bool(rows) or self._running > 0
+            is_busy = not self.is_idle()
             number = 0 if self._closed else messages_wanted(rows, self._rows_a_job, self._max_rows())
         pause_s = self._claimed_s + CLAIM_PAUSE_S - monotonic()
         if number and is_busy and pause_s > 0:
@@ -71,6 +71,11 @@ class Batcher:
         if number:
             self._claimed_s = monotonic()
         return min(number, MOST_AT_ONCE)
+
+    def is_idle(self) -> bool:
+        """Whether there is no job, here or in the model."""
+        with self._changed:
+            return not (self._running or self._ready or self._loading or any(self._waiting.values()))
 
     def bulk_first(self) -> bool:
         """Whether bulk jobs have been held up too long."""

@@ -104,7 +104,7 @@ class Storer:
             return self._end(entry, Answer(0.0, failure=word))
         if word in (deliveries.LATE, REVOKED):
             status = Status.EXPIRED if word == deliveries.LATE else Status.CANCELLED
-            return End(job_id=entry.delivery.job_id, status=status, delivery=_number(entry))
+            return End(job_id=entry.delivery.job_id, status=status, delivery=entry.number)
         if word == deliveries.POISONED:
             message = f"Its worker died each of the {deliveries.MAX_ATTEMPTS} times that it ran."
             return self._end(entry, Answer(0.0, failure=Failure(FailureType.POISONED, message)))
@@ -116,7 +116,7 @@ class Storer:
             fields |= failure_fields(got.failure)
         status = Status.SUCCEEDED if got.failure is None else Status.FAILED
         return End(
-            job_id=entry.delivery.job_id, status=status, delivery=_number(entry), fields=fields, result=got.parts
+            job_id=entry.delivery.job_id, status=status, delivery=entry.number, fields=fields, result=got.parts
         )
 
     def _finish(self, entries: Sequence[Entry], ends: Sequence[End], runtime_s: float) -> None:
@@ -137,10 +137,6 @@ class Storer:
         if word == deliveries.FOREIGN:
             logger.warning("Job %s is not for the model %s; its message is dropped.", *_names(entry, self._model))
         self._notices.post(_saying(entry, word, FailureType.RECORD_MISSING, 0.0))
-
-
-def _number(entry: Entry) -> int | None:
-    return entry.job.delivery if entry.job else None
 
 
 def _names(entry: Entry, model: Model) -> tuple[str, str]:

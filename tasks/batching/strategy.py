@@ -22,8 +22,7 @@ from tasks.deliveries import Delivery
 from tasks.queues import lane_of
 from tasks.transport.channel import Channel
 
-#: Events are sent together, at the latest with the next turn of the loop; Celery's own limit is 24, and a publish a
-#: third of a millisecond.
+#: Most events in one message. Celery's own limit is 24.
 EVENTS_AT_ONCE = 512
 
 Handler = Callable[..., None]
