@@ -5,8 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-import redis
-
 from tasks import keys
 from tasks.deliveries import Deliveries, Delivery
 from tasks.job import Failure, Job, Status
@@ -17,12 +15,12 @@ from tasks.job_store import JobStore
 class StandInWorker:
     """Begins and ends jobs as a worker does; each begin is by a message of its own, as after a lost lease."""
 
-    def __init__(self, client: redis.Redis, model: str = "digits", name: str = "digits@host", ttl_s: int = 3600) -> None:
-        self._redis = client
+    def __init__(self, store: JobStore, model: str = "digits", name: str = "digits@host", ttl_s: int = 3600) -> None:
+        self._redis = store._redis
         self._model = model
-        self._deliveries = Deliveries(client, model, name)
-        self._ends = JobEnds(client, ttl_s)
-        self._store = JobStore(client, ttl_s)
+        self._store = store
+        self.deliveries = Deliveries(self._redis, model, name)
+        self._ends = JobEnds(self._redis, ttl_s)
 
     def claim(self, job_id: str) -> Delivery:
         """Make it look as if a message of the job had been claimed."""
@@ -34,18 +32,25 @@ class StandInWorker:
         """Make it look as if the claim were over."""
         self._redis.hdel(keys.OWNERS, delivery.tag)
 
-    def start(self, job_id: str) -> Job:
-        """Begin a job; gives its record."""
+    def begin(self, job_id: str) -> int | str:
+        """Begin a job; gives what `Deliveries.begin` says."""
         delivery = self.claim(job_id)
-        (word,) = self._deliveries.begin([delivery], uuid.uuid4().hex)
+        (word,) = self.deliveries.begin([delivery], uuid.uuid4().hex)
         self.drop(delivery)
+        return word
+
+    def start(self, job_id: str) -> Job:
+        """Begin a job that can be begun; gives its record."""
+        word = self.begin(job_id)
         assert isinstance(word, int), word
         return self._store.get(job_id)
 
     def succeed(self, job: Job, result: Mapping[str, bytes], compute_ms: float = 1.0) -> str:
         """End a job with a result; gives what `JobEnds.end` says."""
         fields = {"compute_ms": f"{compute_ms:.3f}", "version": str(job.version)}
-        return self._end(End(job_id=job.id, status=Status.SUCCEEDED, delivery=job.delivery, fields=fields, result=result))
+        return self._end(
+            End(job_id=job.id, status=Status.SUCCEEDED, delivery=job.delivery, fields=fields, result=result)
+        )
 
     def fail(self, job: Job, failure: Failure) -> str:
         """End a job without one."""

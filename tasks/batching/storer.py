@@ -115,9 +115,7 @@ class Storer:
         if got.failure is not None:
             fields |= failure_fields(got.failure)
         status = Status.SUCCEEDED if got.failure is None else Status.FAILED
-        return End(
-            job_id=entry.delivery.job_id, status=status, delivery=entry.number, fields=fields, result=got.parts
-        )
+        return End(job_id=entry.delivery.job_id, status=status, delivery=entry.number, fields=fields, result=got.parts)
 
     def _finish(self, entries: Sequence[Entry], ends: Sequence[End], runtime_s: float) -> None:
         if not ends:
