@@ -54,6 +54,12 @@ def test_nothing_is_lost_while_a_message_waits_or_a_worker_holds_one(client: red
     client.hset("unacked", "tag", json.dumps([json.loads(message), "", QUEUE]))
     assert republish_lost(client, job_store) == 0
     client.hset("unacked", "tag", json.dumps([json.loads(message), "", "model.other"]))
+    # And one on its way to a worker that waits for it is not lost either
+    holding = keys.held("abc123", QUEUE)
+    client.zadd(keys.HOLDERS, {holding: 1})
+    client.lpush(holding, message)
+    assert republish_lost(client, job_store) == 0
+    client.delete(holding)
     assert republish_lost(client, job_store) == 1
 
 
