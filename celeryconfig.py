@@ -19,6 +19,8 @@ broker_transport_options = {
     "socket_timeout": 30,
     "socket_keepalive": True,
     "health_check_interval": 25,
+    # Of keys and channels; tasks.keys puts the same before ours.
+    "global_keyprefix": _settings.key_prefix,
 }
 
 # AsyncResult reads the job record; nothing is stored twice.
