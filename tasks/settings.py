@@ -15,6 +15,9 @@ from typing import Any
 
 from tasks.errors import SettingsError
 
+#: As in the examples of Redis's documentation.
+DEFAULT_MASTER = "mymaster"
+
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]*")
 
 
@@ -39,7 +42,12 @@ def _setting(name: str, default: Any, meaning: str, low: int | None = None, high
 class Settings:
     """One process's settings. `None` and the empty string mean "not set"."""
 
-    redis_url: str = _setting("REDIS_URL", "", "broker and job store; empty: the embedded server")
+    redis_url: str = _setting("REDIS_URL", "", "broker and job store, see redis.md; empty: the embedded server")
+    sentinel_master: str = _setting(
+        "CELERIAC_SENTINEL_MASTER",
+        DEFAULT_MASTER,
+        "the name under which the sentinels of `sentinel://` know the server",
+    )
     key_prefix: str = _setting(
         "CELERIAC_KEY_PREFIX",
         "",
