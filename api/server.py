@@ -77,7 +77,7 @@ def serve(settings: Settings, address: str, redis_url: str) -> None:
 
 def _start(settings: Settings, redis_url: str) -> Flask:
     """The application, in the serving process."""
-    client = connect(redis_url)
+    client = connect(redis_url, settings.sentinel_master)
     app = create_app(settings, JobStore(client, settings.result_ttl_s), ModelRegistry(client))
     stop_with_parent()
     close_at_stop(services_of(app).waiters)

@@ -22,9 +22,6 @@ from tasks.queues import LANE_PRIORITIES, PRIORITY_STEPS, queue_list, queue_of
 #: A younger job may be on its way between list and worker.
 SETTLED_S = 20.0
 
-#: kombu.transport.redis keeps here what was taken and not acknowledged, as JSON [message, exchange, routing key].
-_UNACKED = "unacked"
-
 
 def republish_lost(client: redis.Redis, store: JobStore) -> int:
     """Queue the jobs of all models whose message is gone; returns how many.
@@ -59,6 +56,7 @@ def _has_messages(client: redis.Redis, queue: str) -> bool:
     pipeline: Any = client.pipeline(transaction=True)
     for key in (*lists, *held):
         pipeline.llen(key)
-    pipeline.hvals(_UNACKED)
+    pipeline.hvals(keys.UNACKED)
     *lengths, unacked = pipeline.execute()
+    # kombu.transport.redis keeps JSON there: [message, exchange, routing key].
     return any(lengths) or any(json.loads(entry)[2] == queue for entry in unacked)

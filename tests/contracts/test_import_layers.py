@@ -38,6 +38,7 @@ RECORD_HALF = {
     "tasks.payload",
     "tasks.ports",
     "tasks.queues",
+    "tasks.redis_url",
     "tasks.result",
     "tasks.settings",
     "tasks.submission",
