@@ -13,7 +13,7 @@ from model_store.spec import BatchingSpec
 # Makes the inputs of so many rows, and gives the call on them.
 Prepare = Callable[[int], Callable[[], object]]
 
-LONGEST_CALL_MS = 400.0
+LONGEST_CALL_MS = 250.0
 SEARCH_S = 3.0
 # Each size is timed again after all others, so that a busy moment of the machine does not decide.
 PASSES = 3

@@ -42,7 +42,7 @@ def test_a_model_that_gains_nothing_is_not_tried_with_many_rows() -> None:
 
 
 def test_calls_that_take_long_end_the_search() -> None:
-    computer = Computer(call_ms=450, row_ms=0)
+    computer = Computer(call_ms=300, row_ms=0)
     assert [timing.rows for timing in time_doubled_rows(computer.prepare)] == [1]
 
 
