@@ -50,6 +50,12 @@ class Batching:
             return rows
         return max(1, int(self.max_bytes // row_bytes))
 
+    def is_one_call(self, rows: int) -> bool:
+        """Whether so many rows, of whatever size, are one call and not padded; False where their size must be seen."""
+        if self.max_bytes is not None:
+            return False
+        return rows in self.sizes if self.sizes else rows <= self.max_rows
+
     def padded(self, rows: int) -> int:
         """The rows that the model computes where `rows` are asked for.
 

@@ -93,7 +93,7 @@ class Model:
             OutOfMemory: Its device's or the process's memory did not suffice.
         """
         rows = check_inputs(self.signature, {name: TensorSpec.of(array) for name, array in inputs.items()})
-        if not self._is_divided:
+        if not self._is_divided or self.batching.is_one_call(rows):
             return self._run_rows(inputs, rows)
         calls = divide(inputs, self.signature.row_inputs, rows, self.batching)
         parts = [self._run_rows(call_inputs, call_rows) for call_rows, call_inputs in calls]

@@ -12,24 +12,19 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def divide(inputs: Arrays, row_inputs: frozenset[str], rows: int, batching: Batching) -> Iterator[tuple[int, Arrays]]:
-    """The inputs of each call, and how many rows they have. One call without padding is the inputs themselves.
+    """The inputs of each call, and how many rows they have.
 
     All calls but the last are full. The last is padded by repeating its own rows, as rows that were made up could
     send a model where no real row does.
     """
+    arrays = inputs.items()
     step = batching.call_rows(sum(array.nbytes for array in inputs.values()) / rows)
-    if batching.padded(rows) == rows <= step:
-        yield rows, inputs
-        return
     for start in range(0, rows, step):
         count = min(step, rows - start)
         padded = batching.padded(count)
         yield (
             padded,
-            {
-                name: _rows(array, start, count, padded) if name in row_inputs else array
-                for name, array in inputs.items()
-            },
+            {name: _rows(array, start, count, padded) if name in row_inputs else array for name, array in arrays},
         )
 
 

@@ -183,7 +183,7 @@ def test_a_model_that_is_compiled_anew_for_each_size_is_padded(tmp_path: Path) -
 
     @tf.function(jit_compile=True)
     def compiled(x: tf.Tensor) -> tf.Tensor:
-        for _ in range(60):
+        for _ in range(40):
             x = tf.sin(x @ tf.ones((3, 3))) + tf.reduce_max(x, axis=1, keepdims=True)
         return x
 

@@ -40,6 +40,12 @@ def test_a_call_has_the_largest_size_or_without_sizes_a_whole_batch() -> None:
     assert Batching(max_rows=64).call_rows(row_bytes=1000) == 64
 
 
+def test_rows_that_need_neither_dividing_nor_padding_are_one_call() -> None:
+    assert [Batching(max_rows=4).is_one_call(rows) for rows in (1, 4, 5)] == [True, True, False]
+    assert [Batching(max_rows=8, sizes=(2, 4)).is_one_call(rows) for rows in (1, 4, 8)] == [False, True, False]
+    assert not Batching(max_rows=4, max_bytes=10**9).is_one_call(1)
+
+
 def test_rows_larger_than_those_of_the_trial_are_fewer_in_a_call() -> None:
     # Given pictures of any size that were tried at 64 x 64
     batching = limited_by_bytes(Batching(max_rows=512), trial_row_bytes=64 * 64 * 3 * 4)
