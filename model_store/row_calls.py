@@ -22,10 +22,8 @@ def divide(inputs: Arrays, row_inputs: frozenset[str], rows: int, batching: Batc
     for start in range(0, rows, step):
         count = min(step, rows - start)
         padded = batching.padded(count)
-        yield (
-            padded,
-            {name: _rows(array, start, count, padded) if name in row_inputs else array for name, array in arrays},
-        )
+        call = {name: _rows(array, start, count, padded) if name in row_inputs else array for name, array in arrays}
+        yield padded, call
 
 
 def _rows(array: np.ndarray, start: int, count: int, padded: int) -> np.ndarray:
