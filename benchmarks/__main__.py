@@ -1,0 +1,95 @@
+"""`python -m benchmarks`: measure, print, write `latest.json` and the plot."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from benchmarks.broker import Broker
+from benchmarks.contestant import ROOT, Contestant
+from benchmarks.contestants.roster import ALL
+from benchmarks.errors import BenchmarkError
+from benchmarks.machine import describe_machine, load_average, today
+from benchmarks.plan import Plan, quick
+from benchmarks.report import row_lines, table, write_json
+from benchmarks.rig import Rig
+from benchmarks.rows import ROWS
+from benchmarks.verdict import RowResult
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(list(ROWS)), help="This row alone; may be given again.")
+@click.option("--pairs", type=click.IntRange(1), default=5, show_default=True, help="Interleaved repetitions.")
+@click.option("--quick", "is_quick", is_flag=True, help="Few jobs: shows that it works, the figures mean nothing.")
+@click.option("--results", type=click.Path(path_type=Path), default=ROOT / "benchmarks" / "results", help="Written to.")
+@click.option("--cache", type=click.Path(path_type=Path), default=ROOT / ".cache" / "bench", help="Kept for next time.")
+def main(only: Sequence[str], pairs: int, is_quick: bool, results: Path, cache: Path) -> None:
+    """Measure Celeriac beside its peers, on this machine, now."""
+    signal.signal(signal.SIGTERM, _stop)
+    names = [name for name in ROWS if not only or name in only]
+    plan = quick(pairs) if is_quick else Plan(pairs=pairs)
+    skipped = _install(ALL, cache.resolve())
+    with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as folder:
+        try:
+            found = _measure(names, plan, cache.resolve(), Path(folder), skipped)
+        except BenchmarkError as error:
+            raise click.ClickException(str(error)) from None
+    about = {
+        "date": today(),
+        "machine": describe_machine(),
+        "quick": is_quick,
+        "plan": dataclasses.asdict(plan),
+        "versions": _versions(cache.resolve(), skipped),
+        "skipped": skipped,
+    }
+    write_json(results / "latest.json", found, about)
+    click.echo("\n" + "\n".join(table(found)))
+
+
+def _install(contestants: Sequence[Contestant], cache: Path) -> dict[str, str]:
+    """Make the virtual environments; gives who is skipped, and why."""
+    reasons = {}
+    for one in contestants:
+        reason = one.install(cache)
+        if reason is not None:
+            reasons[one.name] = reason
+            click.echo(f"Skipped: {one.title}: {reason}", err=True)
+    return reasons
+
+
+def _measure(names: Sequence[str], plan: Plan, cache: Path, folder: Path, skipped: dict[str, str]) -> list[RowResult]:
+    results = []
+    with Broker(folder / "broker") as broker:
+        rig = Rig(plan, cache, folder, broker, skipped)
+        rig.build_models()
+        for name in names:
+            click.echo(f"\n{name} (load average {load_average():.1f}) ...", err=True)
+            results.append(ROWS[name](rig))
+            click.echo("\n".join(row_lines(results[-1])))
+    return results
+
+
+def _versions(cache: Path, skipped: dict[str, str]) -> dict[str, Any]:
+    """Versions of the packages that matter, by contestant."""
+    wanted = {"celery", "kombu", "redis", "rq", "dramatiq", "taskiq", "taskiq-redis", "arq", "tensorflow_cpu", "keras"}
+    found = {}
+    for one in ALL:
+        if one.name not in skipped:
+            found[one.title] = {name: v for name, v in one.versions(cache).items() if name.lower() in wanted}
+    return found
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # As Ctrl-C does: every `with` block ends its processes.
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

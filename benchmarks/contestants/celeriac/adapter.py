@@ -1,0 +1,27 @@
+"""Celeriac as its README starts it."""
+
+from __future__ import annotations
+
+import redis
+
+from benchmarks.contestant import Contestant, WorkerSetting
+from tasks import keys
+
+
+def _worker(setting: WorkerSetting) -> list[str]:
+    name = setting.model
+    options = ["-Q", f"model.{name}", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
+    # Events are on by default. What follows `--` overrides celeryconfig.
+    quiet = [] if setting.events else ["--", "worker.send_task_events=0"]
+    return ["-m", "celery", "-A", "tasks.app", "worker", *options, "--loglevel", "WARNING", *quiet]
+
+
+def _finished(client: redis.Redis, model: str, jobs: int) -> int:
+    return sum(int(count) for count in client.hvals(keys.finished(model)))
+
+
+def _web(port: int) -> list[str]:
+    return ["-m", "api"]
+
+
+CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, is_ours=True)
