@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import redis
@@ -34,6 +34,7 @@ class Contestant:
         worker: the worker's arguments after the interpreter, with the model loaded when it starts.
         finished: how many of so many submitted jobs have their answer; asks the broker for a count or two.
         web: arguments of its HTTP server, for a port; None where the benchmark has none.
+        settings: what its users would set in its environment for 64 clients.
         is_ours: it runs in this environment.
     """
 
@@ -42,6 +43,7 @@ class Contestant:
     worker: Callable[[WorkerSetting], list[str]]
     finished: Callable[[redis.Redis, str, int], int]
     web: Callable[[int], list[str]] | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
     is_ours: bool = False
 
     @property

@@ -24,6 +24,8 @@ class Plan:
     )
     #: Seconds in the model for each batch size of the in-process limit.
     limit_s: float = 0.4
+    #: The largest batch that the limit is tried with; beyond these nothing is gained.
+    limit_batch: Mapping[str, int] = field(default_factory=lambda: {"tiny": 256, "small": 128, "large": 32})
     http_warm_up: int = 200
     http_one_client: int = 500
     http_many_clients: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 6_000, "others": 1_500})
@@ -53,6 +55,7 @@ def quick(pairs: int) -> Plan:
             "large": {"celeriac": 40, "others": 20},
         },
         limit_s=0.1,
+        limit_batch={"tiny": 64, "small": 32, "large": 8},
         http_warm_up=20,
         http_one_client=50,
         http_many_clients={"others": 300},

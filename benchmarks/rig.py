@@ -89,13 +89,18 @@ class Rig:
         """The contestant's HTTP server, not started yet."""
         if who.web is None:
             raise BenchmarkError(f"{who.title} has no HTTP server here.")
-        environment = self.environment(model) | {"PORT": str(port)}
+        environment = self.environment(model) | {"PORT": str(port), **who.settings}
         return Process([who.python(self.cache), *who.web(port)], environment, self.folder / f"{who.name}-web.log")
 
     def limit(self, model: str) -> Partner:
         """The bare model, not started yet."""
         argv = [sys.executable, "-m", "benchmarks.limit"]
         return Partner(argv, self.environment(model), self.folder / "limit.log")
+
+    def load_generator(self) -> Partner:
+        """The HTTP client, not started yet."""
+        argv = [sys.executable, "-m", "benchmarks.http_load"]
+        return Partner(argv, self.environment(""), self.folder / "http-load.log")
 
     def check(self, who: str, model: str, answers: Path) -> int:
         """Hold all answers against the in-process model's; gives how many there are.

@@ -24,4 +24,7 @@ def _web(port: int) -> list[str]:
     return ["-m", "api"]
 
 
-CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, is_ours=True)
+#: Room for 64 clients that wait, as gunicorn's 2 x 32 threads give plain Celery's.
+_SETTINGS = {"CELERIAC_MAX_WAITERS": "64", "CELERIAC_API_THREADS": "72"}
+
+CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, _SETTINGS, is_ours=True)

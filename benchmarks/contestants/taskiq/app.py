@@ -14,7 +14,7 @@ broker = RedisStreamBroker(url=os.environ["REDIS_URL"]).with_result_backend(
 )
 
 
-@broker.on_event(TaskiqEvents.WORKER_STARTUP)
+@broker.on_event(TaskiqEvents.WORKER_STARTUP)  # type: ignore[untyped-decorator, unused-ignore]
 async def load_model(state: TaskiqState) -> None:
     """Once a worker. Producers need no TensorFlow."""
     from benchmarks.bare_model import load_one_row
@@ -22,7 +22,7 @@ async def load_model(state: TaskiqState) -> None:
     state.predict = load_one_row()
 
 
-@broker.task
+@broker.task  # type: ignore[untyped-decorator, unused-ignore]
 async def predict(npy: str, context: Annotated[Context, TaskiqDepends()]) -> list[float]:
     """One row, one call of the model, on the loop: a thread costs more; bytes as base64, since messages are JSON."""
     outputs: list[float] = context.state.predict(base64.b64decode(npy))
