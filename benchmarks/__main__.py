@@ -18,6 +18,7 @@ from benchmarks.contestants.roster import ALL
 from benchmarks.errors import BenchmarkError
 from benchmarks.machine import describe_machine, load_average, today
 from benchmarks.plan import Plan, quick
+from benchmarks.plot import draw
 from benchmarks.report import row_lines, table, write_json
 from benchmarks.rig import Rig
 from benchmarks.rows import ROWS
@@ -28,28 +29,32 @@ from benchmarks.verdict import RowResult
 @click.option("--only", multiple=True, type=click.Choice(list(ROWS)), help="This row alone; may be given again.")
 @click.option("--pairs", type=click.IntRange(1), default=5, show_default=True, help="Interleaved repetitions.")
 @click.option("--quick", "is_quick", is_flag=True, help="Few jobs: shows that it works, the figures mean nothing.")
-@click.option("--results", type=click.Path(path_type=Path), default=ROOT / "benchmarks" / "results", help="Written to.")
+@click.option("--results", type=click.Path(path_type=Path), help="Where latest.json and latest.png are written.")
 @click.option("--cache", type=click.Path(path_type=Path), default=ROOT / ".cache" / "bench", help="Kept for next time.")
-def main(only: Sequence[str], pairs: int, is_quick: bool, results: Path, cache: Path) -> None:
+def main(only: Sequence[str], pairs: int, is_quick: bool, results: Path | None, cache: Path) -> None:
     """Measure Celeriac beside its peers, on this machine, now."""
     signal.signal(signal.SIGTERM, _stop)
+    cache = cache.resolve()
     names = [name for name in ROWS if not only or name in only]
     plan = quick(pairs) if is_quick else Plan(pairs=pairs)
-    skipped = _install(ALL, cache.resolve())
-    with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as folder:
+    skipped = _install(ALL, cache)
+    with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as scratch:
         try:
-            found = _measure(names, plan, cache.resolve(), Path(folder), skipped)
+            found = _measure(names, plan, cache, Path(scratch), skipped)
         except BenchmarkError as error:
             raise click.ClickException(str(error)) from None
+    machine = describe_machine()
     about = {
         "date": today(),
-        "machine": describe_machine(),
+        "machine": machine,
         "quick": is_quick,
         "plan": dataclasses.asdict(plan),
-        "versions": _versions(cache.resolve(), skipped),
+        "versions": _versions(cache, skipped),
         "skipped": skipped,
     }
-    write_json(results / "latest.json", found, about)
+    folder = results or (cache / "quick" if is_quick else ROOT / "benchmarks" / "results")
+    write_json(folder / "latest.json", found, about)
+    draw(folder / "latest.png", found, f"{about['date']}, {machine['cores']} cores, {machine['processor']}")
     click.echo("\n" + "\n".join(table(found)))
 
 

@@ -49,7 +49,7 @@ class Connection:
         Raises:
             LoadError: the status is neither 200 nor 202, or the server hung up.
         """
-        data = self.socket.recv(262_144)
+        data = self.socket.recv(65_536)
         if not data:
             raise LoadError("The server closed a connection that waited for an answer.")
         self.received += data

@@ -29,9 +29,10 @@ class Plan:
     http_warm_up: int = 200
     http_one_client: int = 500
     http_many_clients: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 6_000, "others": 1_500})
-    bulk_jobs: int = 10_000
+    bulk_jobs: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 10_000, "others": 2_000})
+    memory_jobs: int = 10_000
     depths: tuple[int, ...] = (1_000, 100_000, 1_000_000)
-    depth_operations: int = 1_000
+    depth_operations: int = 2_000
     growth_jobs: int = 200_000
     growth_warm_up: int = 20_000
 
@@ -39,6 +40,10 @@ class Plan:
         """Jobs of one drain."""
         jobs = self.drain_jobs[model]
         return jobs.get(contestant, jobs["others"])
+
+    def bulk_jobs_of(self, contestant: str) -> int:
+        """Jobs of one bulk submission."""
+        return self.bulk_jobs.get(contestant, self.bulk_jobs["others"])
 
     def requests_of(self, contestant: str) -> int:
         """HTTP requests of one run with many clients."""
@@ -59,7 +64,8 @@ def quick(pairs: int) -> Plan:
         http_warm_up=20,
         http_one_client=50,
         http_many_clients={"others": 300},
-        bulk_jobs=500,
+        bulk_jobs={"others": 300},
+        memory_jobs=300,
         depths=(100, 500, 1_000),
         depth_operations=100,
         growth_jobs=3_000,

@@ -63,27 +63,27 @@ class Rig:
         if done.returncode:
             raise BenchmarkError(f"The models could not be built:\n{done.stderr[-2000:]}")
 
-    def environment(self, model: str, broker: Broker | None = None) -> dict[str, str]:
+    def environment(self, model: str) -> dict[str, str]:
         """What a contestant's processes find in their environment."""
         return {
             "PYTHONPATH": str(ROOT),
             "TF_CPP_MIN_LOG_LEVEL": "2",
-            "REDIS_URL": (broker or self.broker).url,
+            "REDIS_URL": self.broker.url,
             "BENCH_MODEL": model,
             "BENCH_MODEL_FILE": str(self.store / model / "1" / "model.keras"),
             "CELERIAC_MODEL_STORE": str(self.store),
             "CELERIAC_VAR": str(self.folder / "var"),
         }
 
-    def desk(self, who: Contestant, model: str, broker: Broker | None = None) -> Partner:
+    def desk(self, who: Contestant, model: str) -> Partner:
         """The contestant's producer, not started yet."""
         argv = [who.python(self.cache), "-m", "benchmarks.desk", who.name]
-        return Partner(argv, self.environment(model, broker), self.folder / f"{who.name}-desk.log")
+        return Partner(argv, self.environment(model), self.folder / f"{who.name}-desk.log")
 
-    def worker(self, who: Contestant, setting: WorkerSetting, broker: Broker | None = None) -> Process:
+    def worker(self, who: Contestant, setting: WorkerSetting) -> Process:
         """The contestant's worker, not started yet."""
         argv = [who.python(self.cache), *who.worker(setting)]
-        return Process(argv, self.environment(setting.model, broker), self.folder / f"{who.name}-worker.log")
+        return Process(argv, self.environment(setting.model), self.folder / f"{who.name}-worker.log")
 
     def web(self, who: Contestant, model: str, port: int) -> Process:
         """The contestant's HTTP server, not started yet."""
@@ -96,6 +96,11 @@ class Rig:
         """The bare model, not started yet."""
         argv = [sys.executable, "-m", "benchmarks.limit"]
         return Partner(argv, self.environment(model), self.folder / "limit.log")
+
+    def depth_probe(self) -> Partner:
+        """The one who submits to and polls a long queue, not started yet."""
+        argv = [sys.executable, "-m", "benchmarks.depth_probe"]
+        return Partner(argv, self.environment(""), self.folder / "depth-probe.log")
 
     def load_generator(self) -> Partner:
         """The HTTP client, not started yet."""

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from benchmarks.depth_row import growth_cost
 from benchmarks.drain_rows import drain_tiny, drain_tiny_queues
 from benchmarks.http_rows import http_1_tiny, http_64_small, http_64_tiny
 from benchmarks.limit_rows import drain_large, drain_small
+from benchmarks.memory_row import growth_memory
 from benchmarks.rig import Rig
+from benchmarks.submit_row import submit_bulk
 from benchmarks.verdict import RowResult
 
 ROWS: Mapping[str, Callable[[Rig], RowResult]] = {
@@ -18,4 +21,7 @@ ROWS: Mapping[str, Callable[[Rig], RowResult]] = {
     "http-1-tiny": http_1_tiny,
     "http-64-tiny": http_64_tiny,
     "http-64-small": http_64_small,
+    "submit-bulk": submit_bulk,
+    "growth-cost": growth_cost,
+    "growth-memory": growth_memory,
 }
