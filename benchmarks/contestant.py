@@ -25,6 +25,23 @@ class WorkerSetting:
 
 
 @dataclass(frozen=True)
+class Way:
+    """A way to get an answer over HTTP.
+
+    Attributes:
+        title: as the table names it.
+        path: where a `.npy` is posted; `{model}` stands for the model's name.
+        poll_ms: how long a client waits before it asks again for a result that is not ready.
+        query: what it adds to the address it asks.
+    """
+
+    title: str
+    path: str
+    poll_ms: float = 0.0
+    query: str = ""
+
+
+@dataclass(frozen=True)
 class Contestant:
     """One job queue. Its folder `benchmarks/contestants/<name>` has `desk.py`, and `requirements.txt` if not ours.
 
@@ -34,6 +51,7 @@ class Contestant:
         worker: the worker's arguments after the interpreter, with the model loaded when it starts.
         finished: how many of so many submitted jobs have their answer; asks the broker for a count or two.
         web: arguments of its HTTP server, for a port; None where the benchmark has none.
+        ways: how that server is asked; the first is what the docs show.
         settings: what its users would set in its environment for 64 clients.
         is_ours: it runs in this environment.
     """
@@ -43,6 +61,7 @@ class Contestant:
     worker: Callable[[WorkerSetting], list[str]]
     finished: Callable[[redis.Redis, str, int], int]
     web: Callable[[int], list[str]] | None = None
+    ways: tuple[Way, ...] = ()
     settings: Mapping[str, str] = field(default_factory=dict)
     is_ours: bool = False
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from benchmarks.contestant import Contestant, WorkerSetting
+from benchmarks.contestant import Contestant, Way, WorkerSetting
 from benchmarks.errors import BenchmarkError
 from benchmarks.partner import Partner
 from benchmarks.process import Process
@@ -19,13 +19,12 @@ START_TIMEOUT_S = 120.0
 
 @dataclass(frozen=True)
 class Served:
-    """A contestant that serves HTTP: its processes, and where it takes jobs."""
+    """A contestant that serves HTTP: its processes and its port."""
 
     who: Contestant
     worker: Process
     web: Process
     port: int
-    path: str
 
 
 @dataclass(frozen=True)
@@ -46,15 +45,14 @@ class Load:
 def serving(rig: Rig, who: Contestant, model: str) -> Iterator[Served]:
     """Start worker and HTTP server, and wait until a first job comes back."""
     port = _free_port()
-    path = f"/v1/models/{model}/jobs" if who.is_ours else "/predict"
     with rig.worker(who, WorkerSetting(model, events=who.is_ours)) as worker, rig.web(who, model, port) as web:
-        served = Served(who, worker, web, port, path)
+        served = Served(who, worker, web, port)
         with rig.load_generator() as client:
             _await_first_answer(rig, client, served, model)
         yield served
 
 
-def run_load(rig: Rig, client: Partner, served: Served, model: str, connections: int, total: int) -> Load:
+def run_load(rig: Rig, client: Partner, served: Served, way: Way, model: str, connections: int, total: int) -> Load:
     """Load one contestant and check its answers."""
     into = rig.folder / "answers.npy"
     processes = (served.worker, served.web, rig.broker.process)
@@ -62,10 +60,11 @@ def run_load(rig: Rig, client: Partner, served: Served, model: str, connections:
     figures = client.ask(
         "load",
         port=served.port,
-        path=served.path,
+        path=way.path.format(model=model),
         inputs=str(rig.inputs(model)),
         connections=connections,
         total=total,
+        poll={"poll_s": way.poll_ms / 1000, "query": way.query},
         into=str(into),
     )
     worker_us, web_us, broker_us = (
@@ -97,7 +96,7 @@ def _await_first_answer(rig: Rig, client: Partner, served: Served, model: str) -
 def _try(rig: Rig, client: Partner, served: Served, model: str) -> str | None:
     """Why there is no answer yet: nobody listens, or Celeriac's API does not know the model before its worker does."""
     try:
-        run_load(rig, client, served, model, 1, 1)
+        run_load(rig, client, served, served.who.ways[0], model, 1, 1)
     except BenchmarkError as error:
         return str(error)
     return None

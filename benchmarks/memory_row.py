@@ -46,15 +46,17 @@ def growth_memory(rig: Rig) -> RowResult:
 
 
 def _watch(rig: Rig, client: Partner, served: Served) -> Course:
-    course = Course([], [], [])
-    done = run_load(rig, client, served, MODEL, CLIENTS, rig.plan.growth_warm_up).answers
+    course, (way,) = Course([], [], []), CELERIAC.ways
+    done = run_load(rig, client, served, way, MODEL, CLIENTS, rig.plan.growth_warm_up).answers
     each = (rig.plan.growth_jobs - rig.plan.growth_warm_up) // SAMPLES
     for _ in range(SAMPLES + 1):
         course.jobs.append(done)
         course.worker_bytes.append(served.worker.rss_bytes())
         course.api_bytes.append(served.web.rss_bytes())
         if done < rig.plan.growth_jobs:
-            done += run_load(rig, client, served, MODEL, CLIENTS, min(each, rig.plan.growth_jobs - done)).answers
+            done += run_load(
+                rig, client, served, CELERIAC.ways[0], MODEL, CLIENTS, min(each, rig.plan.growth_jobs - done)
+            ).answers
     return course
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from benchmarks.verdict import RowResult, Samples
 
 #: What each row's panel shows of its details; the rate where nothing is named.
-SHOWN = {"http-1-tiny": "p50", "growth-cost": "claim CPU", "growth-memory": "memory"}
+SHOWN = {"http-1-tiny": "p50", "growth-cost": "submit CPU", "growth-memory": "memory"}
 
 COLUMNS = 2
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import redis
 
-from benchmarks.contestant import Contestant, WorkerSetting
+from benchmarks.contestant import Contestant, Way, WorkerSetting
 from tasks import keys
 
 
@@ -27,4 +27,7 @@ def _web(port: int) -> list[str]:
 #: Room for 64 clients that wait, as gunicorn's 2 x 32 threads give plain Celery's.
 _SETTINGS = {"CELERIAC_MAX_WAITERS": "64", "CELERIAC_API_THREADS": "72"}
 
-CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, _SETTINGS, is_ours=True)
+#: Submit and wait in one request; a job that is not finished after that is asked for with a long poll.
+_WAYS = (Way("Celeriac", "/v1/models/{model}/jobs", query="?wait=30"),)
+
+CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, _WAYS, _SETTINGS, is_ours=True)
