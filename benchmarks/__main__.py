@@ -37,8 +37,10 @@ def main(only: Sequence[str], pairs: int, is_quick: bool, results: Path | None, 
     cache = cache.resolve()
     names = [name for name in ROWS if not only or name in only]
     plan = quick(pairs) if is_quick else Plan(pairs=pairs)
+    cache.mkdir(parents=True, exist_ok=True)
     skipped = _install(ALL, cache)
-    with tempfile.TemporaryDirectory(prefix="celeriac-bench-") as scratch:
+    # Beside the cache, not in /tmp: that may be memory, where writing to disk costs nothing.
+    with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as scratch:
         try:
             found = _measure(names, plan, cache, Path(scratch), skipped)
         except BenchmarkError as error:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import contextlib
 
+from benchmarks.contestant import Way
 from benchmarks.contestants.celeriac.adapter import CELERIAC
 from benchmarks.contestants.plain_celery.adapter import PLAIN_CELERY
 from benchmarks.http_system import Load, run_load, serving
 from benchmarks.limit_rows import Limit, limit_details, measure_limit
 from benchmarks.rig import Rig
-from benchmarks.verdict import Measure, RowResult, Samples, ratios
+from benchmarks.verdict import Measure, RowResult, Samples, best_of_each, ratios
 
 #: The loads of each way to ask, in turn.
 Loads = dict[str, list[Load]]
@@ -23,43 +24,40 @@ _DOCUMENTED, _WAITING = PLAIN_CELERY.ways
 
 
 def http_1_tiny(rig: Rig) -> RowResult:
-    """One client: the time from submit to result."""
+    """One client: the time from submit to result, over the documented way's."""
     loads, _ = _interleave(rig, "tiny", 1, with_limit=False)
-    found = {title: [one.p50_ms for one in own] for title, own in loads.items()}
-    measures, notes = _over_plain(found, ", p50", at_most=0.33)
-    return _row(rig, "http-1-tiny", measures, notes, loads)
+    if _DOCUMENTED.title not in loads:
+        return _row(rig, "http-1-tiny", (), loads)
+    ours, documented, waiting = ([one.p50_ms for one in loads[way.title]] for way in (_OURS, _DOCUMENTED, _WAITING))
+    measures = (Measure(f"{_DOCUMENTED.title}, p50", ratios(ours, documented), at_most=0.33),)
+    return _row(rig, "http-1-tiny", measures, loads, notes=(f"{ratios(ours, waiting)} {_WAITING.title}, p50",))
 
 
 def http_64_tiny(rig: Rig) -> RowResult:
     """64 clients."""
     loads, _ = _interleave(rig, "tiny", 64, with_limit=False)
-    measures, notes = _over_plain(_rates(loads), "", at_least=6)
-    return _row(rig, "http-64-tiny", measures, notes, loads)
+    return _row(rig, "http-64-tiny", _over_plain(loads, at_least=6), loads)
 
 
 def http_64_small(rig: Rig) -> RowResult:
     """64 clients with pictures, and which share of the bare model they get."""
     loads, limits = _interleave(rig, "small", 64, with_limit=True)
-    measures, notes = _over_plain(_rates(loads), "", at_least=5)
-    share = ratios(_rates(loads)[_OURS.title], [one.rows_per_s for one in limits])
-    measures = (*measures, Measure("the in-process limit", share, at_least=0.35))
-    return _row(rig, "http-64-small", measures, notes, loads, limits)
+    share = ratios(_rates(loads, _OURS), [one.rows_per_s for one in limits])
+    measures = (*_over_plain(loads, at_least=5), Measure("the in-process limit", share, at_least=0.35))
+    return _row(rig, "http-64-small", measures, loads, limits)
 
 
-def _rates(loads: Loads) -> dict[str, list[float]]:
-    return {title: [one.requests_per_s for one in own] for title, own in loads.items()}
+def _rates(loads: Loads, way: Way) -> list[float]:
+    return [one.requests_per_s for one in loads[way.title]]
 
 
-def _over_plain(
-    found: dict[str, list[float]], what: str, at_least: float | None = None, at_most: float | None = None
-) -> tuple[tuple[Measure, ...], tuple[str, ...]]:
-    """Ours over the documented way, as the row's measure, and over the other way, as a note."""
-    if _DOCUMENTED.title not in found:
-        return (), ()
-    documented = ratios(found[_OURS.title], found[_DOCUMENTED.title])
-    waiting = ratios(found[_OURS.title], found[_WAITING.title])
-    measure = Measure(_DOCUMENTED.title + what, documented, at_least=at_least, at_most=at_most)
-    return (measure,), (f"{waiting} {_WAITING.title}{what}",)
+def _over_plain(loads: Loads, at_least: float) -> tuple[Measure, ...]:
+    """Requests/s over those of the faster way in each round: many clients that poll overwhelm the documented one."""
+    if _DOCUMENTED.title not in loads:
+        return ()
+    faster = best_of_each([_rates(loads, _DOCUMENTED), _rates(loads, _WAITING)])
+    name = "plain Celery + Flask, the faster way"
+    return (Measure(name, ratios(_rates(loads, _OURS), faster), at_least=at_least),)
 
 
 def _interleave(rig: Rig, model: str, connections: int, with_limit: bool) -> tuple[Loads, list[Limit]]:
@@ -86,9 +84,9 @@ def _row(
     rig: Rig,
     row: str,
     measures: tuple[Measure, ...],
-    notes: tuple[str, ...],
     loads: Loads,
     limits: list[Limit] | None = None,
+    notes: tuple[str, ...] = (),
 ) -> RowResult:
     shown = {title: _details(own) for title, own in loads.items()}
     if limits:

@@ -6,12 +6,15 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import psutil
 
 from benchmarks.errors import BenchmarkError
+
+T = TypeVar("T")
 
 #: How long a process may take to end by itself.
 STOP_GRACE_S = 15.0
@@ -24,7 +27,7 @@ class Process:
 
     Args:
         argv: the command.
-        environment: added to this process's own.
+        environment: added to this process's own, whose settings of Celeriac are left out.
         log: where its output goes; stderr alone if it talks.
         talks: whether it answers lines, see `exchange`.
     """
@@ -32,7 +35,8 @@ class Process:
     def __init__(self, argv: list[str], environment: Mapping[str, str], log: Path, talks: bool = False) -> None:
         self.name = log.stem
         self._argv = argv
-        self._environment = {**os.environ, **environment}
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("CELERIAC_")}
+        self._environment = {**inherited, **environment}
         self._log = log
         self._talks = talks
         self._process: subprocess.Popen[str] | None = None
@@ -79,12 +83,11 @@ class Process:
 
     def cpu_s(self) -> float:
         """CPU seconds of the process and its living children so far, user and system."""
-        times = [one.cpu_times() for one in self._family()]
-        return sum(time.user + time.system for time in times)
+        return sum(self._of_family(lambda one: sum(one.cpu_times()[:2])))
 
     def rss_bytes(self) -> int:
         """Resident memory of the process and its living children."""
-        return sum(one.memory_info().rss for one in self._family())
+        return sum(self._of_family(lambda one: one.memory_info().rss))
 
     def stop(self) -> None:
         """End it and its children: politely, and if they do not hear, at once."""
@@ -106,8 +109,11 @@ class Process:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
-    def _family(self) -> list[psutil.Process]:
+    def _of_family(self, read: Callable[[psutil.Process], T]) -> Iterator[T]:
+        """What `read` gives for the process and each child; one that ends meanwhile is passed over."""
         self.check()
         assert self._process
         leader = psutil.Process(self._process.pid)
-        return [leader, *leader.children(recursive=True)]
+        for one in (leader, *leader.children(recursive=True)):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                yield read(one)
