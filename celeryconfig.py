@@ -12,12 +12,12 @@ _settings = read_settings()
 
 _broker = parse_redis_url(wait_for_broker_url(_settings))
 
-# kombu chooses its transport by the URL's scheme: redis, rediss or sentinel.
 broker_url = _broker.for_celery()
 broker_use_ssl = _broker.tls  # kombu has it from the URL; Flower reads it here only
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a broker that is away for long comes back too
-broker_transport = "tasks.transport.transport:Transport"
+# It overrides what kombu would choose by the URL's scheme.
+broker_transport = "tasks.transport.transport:" + ("SentinelTransport" if _broker.has_sentinels else "Transport")
 broker_channel_error_retry = True  # a server that cannot write for a moment is asked again
 broker_transport_options = {
     # The jobs of a worker that is not heard of for this many seconds are given to another.
