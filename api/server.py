@@ -31,7 +31,7 @@ from tasks.settings import Settings
 #: Fits under the usual limit of 1,024 open files, together with the connections to Redis.
 MAX_CONNECTIONS = 768
 
-#: Long polls end within `api.waiting.LOOK_UP_S`; what still runs after this many seconds is cut off.
+#: Long polls end at once; what still runs after this many seconds is cut off.
 STOP_GRACE_S = 8
 
 #: Lines for people, to stderr, without anything that a client sent. There is no access log.

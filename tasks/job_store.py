@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -13,6 +14,7 @@ import redis
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
 from tasks.errors import ForeignJob, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.finish_listener import FinishListener, Watch
 from tasks.job import Failure, FailureType, Job, Status, may_be_gone
 from tasks.message import event_channel, sent_event, task_message
 from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
@@ -47,6 +49,7 @@ class JobStore:
         self._submit = client.register_script((_LUA / "submit.lua").read_text())
         self._start = client.register_script((_LUA / "start.lua").read_text())
         self._finish = client.register_script((_LUA / "finish.lua").read_text())
+        self._listener = FinishListener(client)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
     def submit(self, job: Job, payload: bytes) -> None:
@@ -106,7 +109,20 @@ class JobStore:
         """The parts of a job's result (see `tasks.result`); empty when there is none any more."""
         with broker_errors():
             stored = cast(Mapping[bytes, bytes], self._redis.hgetall(keys.job_result(job_id)))
-        return {part.decode(): data for part, data in stored.items()}
+        return _parts(stored)
+
+    def get_with_result(self, job_id: str) -> tuple[Job, dict[str, bytes]]:
+        """The job's record and, when it has succeeded, its result's parts, in one round trip. Raises like `get`."""
+        with broker_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hgetall(keys.job(job_id))
+            pipeline.hgetall(keys.job_result(job_id))
+            record, parts = pipeline.execute()
+        if not record:
+            raise self.absent(job_id)
+        job = Job.from_hash(job_id, record)
+        # The job may have ended between the two commands; a result without the record that tells of it waits.
+        return job, _parts(parts) if job.status is Status.SUCCEEDED else {}
 
     def delete_result(self, job_id: str) -> None:
         """Free the memory of a job's result; the record stays."""
@@ -221,25 +237,28 @@ class JobStore:
     def wait(self, job_id: str, timeout_s: float) -> Job:
         """The job's record as soon as it has ended, or as it is after `timeout_s`.
 
-        Holds one connection while it waits.
-
         Raises:
             JobNotFound, JobGone: there is no record.
         """
         job = self.get(job_id)
         if job.is_finished or timeout_s <= 0:
             return job
-        deadline_s = time.monotonic() + timeout_s
-        with broker_errors(), cast(Any, self._redis).pubsub() as channel:
-            channel.subscribe(keys.finished_channel(job_id))
-            while (left_s := deadline_s - time.monotonic()) > 0:
-                # Its first message confirms the subscription: an end before that is seen in the record, one after
-                # it is heard.
-                if channel.get_message(timeout=left_s) is not None:
-                    job = self.get(job_id)
+        with self.watch(job_id) as watch:
+            # It may have ended between the look before and the watch.
+            watch.tell()
+            for _ in watch.looks(timeout_s):
+                job = self.get(job_id)
                 if job.is_finished:
                     break
         return job
+
+    def watch(self, job_id: str) -> AbstractContextManager[Watch]:
+        """Hear of the job's end from now on, see `tasks.finish_listener`; the job need not be submitted yet."""
+        return self._listener.watch(job_id)
+
+    def stop_waiting(self) -> None:
+        """Let everybody who waits go, with the record as it is now."""
+        self._listener.close()
 
     def _end_unstarted(self, job_id: str, model: str, status: Status, failure: Failure | None = None) -> str:
         """End a job that may not run; gives the status that it has ended with, here or elsewhere."""
@@ -298,3 +317,7 @@ class JobStore:
         if may_be_gone(job_id, time.time(), self._result_ttl_s):
             return JobGone(f"Job {job_id} has ended, and it is kept for {self._result_ttl_s} s only.")
         return JobNotFound(f"There is no job {job_id}.")
+
+
+def _parts(stored: Mapping[bytes, bytes]) -> dict[str, bytes]:
+    return {part.decode(): data for part, data in stored.items()}
