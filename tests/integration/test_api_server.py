@@ -228,10 +228,12 @@ def test_it_waits_for_the_embedded_broker_to_say_where_it_is(valkey: Valkey, tmp
         api.stop()
 
 
-@pytest.fixture
-def own_api(valkey: Valkey, tmp_path: Path, registry: ModelRegistry) -> Iterator[Api]:
+@pytest.fixture(params=[1, 2])
+def own_api(request: pytest.FixtureRequest, valkey: Valkey, tmp_path: Path, registry: ModelRegistry) -> Iterator[Api]:
     publish_models(registry)
-    api = Api(tmp_path, REDIS_URL=valkey.url).await_ready()
+    processes = str(request.param)
+    api = Api(tmp_path, REDIS_URL=valkey.url, CELERIAC_API_PROCESSES=processes).await_ready()
+    until(lambda: len(api.family()) == 1 + request.param)
     family = api.family()
     yield api
     for process in family:
@@ -257,19 +259,20 @@ def test_when_stopped_it_answers_long_polls_and_ends(own_api: Api, client: redis
 
 
 def test_when_killed_it_leaves_nothing_behind(own_api: Api, client: redis.Redis) -> None:
-    # Given its process and the one that serves, with a long poll in hand
+    # Given its process and those that serve, with a long poll in hand
     family = own_api.family()
-    assert len(family) == 2
     job_id = submit_to(own_api)
     with Polls(f"{own_api.url}/v1/jobs/{job_id}?wait=60", 1):
         until(lambda: somebody_waits(client, own_api))
         # When the first is killed
         own_api.process.send_signal(signal.SIGKILL)
         own_api.process.wait(5)
-        # Then the other ends too
+        # Then the others end too
         until(lambda: all(not one.is_running() or one.status() == psutil.STATUS_ZOMBIE for one in family))
 
 
-def test_when_the_serving_process_dies_the_other_ends_with_an_error(own_api: Api) -> None:
-    own_api.family()[1].kill()
+def test_when_a_serving_process_dies_the_others_end_with_an_error(own_api: Api) -> None:
+    _, killed, *others = own_api.family()
+    killed.kill()
     assert own_api.process.wait(10) == 1
+    until(lambda: not any(process.is_running() for process in others))
