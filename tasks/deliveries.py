@@ -15,6 +15,10 @@ from tasks.job import Job
 
 _LUA = Path(__file__).parent / "lua"
 
+#: Most jobs that begin in one step: a batch may have more than Lua unpacks values, some 8,000, and a script holds all
+#: others up.
+MOST_AT_ONCE = 1000
+
 #: A job that has been about to run this often, and never ended, kills its workers.
 MAX_ATTEMPTS = 3
 
@@ -98,11 +102,12 @@ class Deliveries:
         Returns:
             For each `RUNNING`, `LOST`, `MISSING`, `LATE`, `POISONED`, or its terminal status.
         """
-        arguments = [
-            text
-            for given, number in zip(deliveries, numbers, strict=True)
-            for text in (given.tag, given.token, given.job_id, number)
-        ]
+        pairs = list(zip(deliveries, numbers, strict=True))
+        parts = [pairs[start : start + MOST_AT_ONCE] for start in range(0, len(pairs), MOST_AT_ONCE)]
+        return [word for part in parts for word in self._begin_part(part, run)]
+
+    def _begin_part(self, part: Sequence[tuple[Delivery, int]], run: str) -> list[str]:
+        arguments = [text for given, number in part for text in (given.tag, given.token, given.job_id, number)]
         with broker_errors():
             words: list[bytes] = self._begin(
                 keys=[keys.OWNERS, keys.DEADLINES, keys.running(self._model)],

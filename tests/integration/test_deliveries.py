@@ -15,6 +15,7 @@ from tests.system import eventually
 
 MODEL = "digits"
 PLENTY = 1_000_000
+TOKEN = "f00d:1"
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def submit(store: JobStore, count: int, payload: bytes = b"input", **values: Any
     return jobs
 
 
-def claim(client: redis.Redis, job: Job, token: str = "f00d:1") -> Delivery:
+def claim(client: redis.Redis, job: Job, token: str = TOKEN) -> Delivery:
     """A claim as the transport's script leaves it: the owner alone says whose it is."""
     given = Delivery(str(uuid.uuid4()), token, job.id)
     client.hset(keys.OWNERS, given.tag, f"{token} 100 model.{MODEL}")
@@ -41,7 +42,9 @@ def claim(client: redis.Redis, job: Job, token: str = "f00d:1") -> Delivery:
 
 
 def claim_all(client: redis.Redis, jobs: list[Job]) -> list[Delivery]:
-    return [claim(client, job) for job in jobs]
+    given = [Delivery(str(uuid.uuid4()), TOKEN, job.id) for job in jobs]
+    client.hset(keys.OWNERS, mapping={one.tag: f"{TOKEN} 100 model.{MODEL}" for one in given})
+    return given
 
 
 def words(looks: list[Look]) -> list[str]:
@@ -133,6 +136,15 @@ def test_beginning_counts_the_attempt_and_makes_the_job_run(
         assert job.queue_ms is not None and job.queue_ms >= 0
     assert client.zcard(keys.running(MODEL)) == 3
     assert client.zcard(keys.DEADLINES) == 0
+
+
+def test_a_batch_of_more_jobs_than_lua_unpacks_begins(
+    client: redis.Redis, job_store: JobStore, taking: Deliveries
+) -> None:
+    jobs = submit(job_store, 4100)
+    given = claim_all(client, jobs)
+    assert begin(taking, given, taking.take(given, PLENTY)) == ["running"] * len(jobs)
+    assert client.zcard(keys.running(MODEL)) == len(jobs)
 
 
 def test_asking_to_begin_again_for_the_same_run_counts_nothing_twice(
