@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -70,4 +71,4 @@ def messages_wanted(rows_held: float, rows_a_job: float, max_rows: int) -> int:
         max_rows: most rows of a batch.
     """
     missing_rows = 2 * max_rows - rows_held
-    return max(0, round(missing_rows / max(rows_a_job, 1.0)))
+    return max(0, math.ceil(missing_rows / max(rows_a_job, 1.0)))
