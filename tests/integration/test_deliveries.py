@@ -51,12 +51,11 @@ def words(looks: list[Look]) -> list[str]:
     return [look.word for look in looks]
 
 
-def begin(taking: Deliveries, given: list[Delivery], looks: list[Look], run: str = "") -> list[str]:
-    numbers = [look.job.delivery for look in looks if look.job]
-    return taking.begin(given, numbers, run or uuid.uuid4().hex)
+def begin(taking: Deliveries, given: list[Delivery], run: str = "") -> list[int | str]:
+    return taking.begin(given, run or uuid.uuid4().hex)
 
 
-def test_taking_counts_the_delivery_and_gives_all_that_is_needed_to_run(
+def test_taking_gives_all_that_is_needed_to_run_and_writes_nothing(
     client: redis.Redis, job_store: JobStore, taking: Deliveries
 ) -> None:
     values = {"version": 7, "pinned": True, "content_type": "image/png", "rows": 3, "min_score": 0.25, "annotate": True}
@@ -64,13 +63,9 @@ def test_taking_counts_the_delivery_and_gives_all_that_is_needed_to_run(
     [plain] = submit(job_store, 1)
     [first, second] = taking.take(claim_all(client, [full, plain]), PLENTY)
     assert first.job and {name: getattr(first.job, name) for name in values} == values
-    assert (first.word, first.payload, first.job.delivery, first.job.attempt) == ("taken", b"\x89PNG", 1, 0)
+    assert (first.word, first.payload, first.job.attempt) == ("taken", b"\x89PNG", 0)
     assert second.job and (second.job.pinned, second.job.min_score, second.job.annotate) == (False, None, False)
-    assert job_store.get(full.id).delivery == 1
-    # A second delivery is counted, and the status is still that of a job that waits
-    [again] = taking.take([claim(client, full)], PLENTY) if client.delete(keys.OWNERS) else []
-    assert again.job and again.job.delivery == 2
-    assert job_store.get(full.id).status is Status.QUEUED
+    assert (job_store.get(full.id).status, job_store.get(full.id).delivery) == (Status.QUEUED, 0)
 
 
 def test_a_claim_that_another_worker_has_now_is_lost_and_counts_nothing(
@@ -98,20 +93,18 @@ def test_each_job_of_a_look_gets_its_own_word(client: redis.Redis, job_store: Jo
     assert job_store.get(foreign.id).delivery == 0
 
 
-def test_a_second_message_of_a_job_is_a_duplicate_while_the_first_is_claimed(
+def test_a_second_message_of_a_job_is_a_duplicate_while_the_first_runs(
     client: redis.Redis, job_store: JobStore, taking: Deliveries
 ) -> None:
     [job] = submit(job_store, 1)
     first, second = claim(client, job), claim(client, job, "beef:1")
-    # Both in one look, and the second in a later one
-    assert words(taking.take([first, second], PLENTY)) == ["taken", "duplicate"]
-    assert words(taking.take([second], PLENTY)) == ["duplicate"]
-    # The first itself may be looked at again, for example because the answer was lost
-    assert words(taking.take([first], PLENTY)) == ["taken"]
+    # Both in one batch, and the second in a later one
+    assert begin(taking, [first, second]) == [1, "duplicate"]
+    assert begin(taking, [second]) == ["duplicate"]
     # When the first is nobody's any more, the second one will do
     client.hdel(keys.OWNERS, first.tag)
-    assert words(taking.take([second], PLENTY)) == ["taken"]
-    assert begin(taking, [first], [Look("taken", job_store.get(job.id))]) == ["lost"]
+    assert begin(taking, [second]) == [2]
+    assert begin(taking, [first]) == ["lost"]
 
 
 def test_a_look_takes_the_first_jobs_whose_inputs_fit_and_at_least_one(
@@ -121,7 +114,6 @@ def test_a_look_takes_the_first_jobs_whose_inputs_fit_and_at_least_one(
     given = claim_all(client, jobs)
     assert words(taking.take(given, 250)) == ["taken"] * 2
     assert words(taking.take(given[2:], 1)) == ["taken"]
-    assert [job.delivery for job in map(job_store.get, (job.id for job in jobs))] == [1, 1, 1, 0, 0]
     assert words(taking.take(given[3:], 200)) == ["taken"] * 2
 
 
@@ -130,9 +122,9 @@ def test_beginning_counts_the_attempt_and_makes_the_job_run(
 ) -> None:
     jobs = submit(job_store, 3, expires_in_s=60)
     given = claim_all(client, jobs)
-    assert begin(taking, given, taking.take(given, PLENTY)) == ["running"] * 3
+    assert begin(taking, given) == [1] * 3
     for job in map(job_store.get, (job.id for job in jobs)):
-        assert (job.status, job.attempt, job.worker) == (Status.RUNNING, 1, "one@host")
+        assert (job.status, job.delivery, job.attempt, job.worker) == (Status.RUNNING, 1, 1, "one@host")
         assert job.queue_ms is not None and job.queue_ms >= 0
     assert client.zcard(keys.running(MODEL)) == 3
     assert client.zcard(keys.DEADLINES) == 0
@@ -143,7 +135,7 @@ def test_a_batch_of_more_jobs_than_lua_unpacks_begins(
 ) -> None:
     jobs = submit(job_store, 4100)
     given = claim_all(client, jobs)
-    assert begin(taking, given, taking.take(given, PLENTY)) == ["running"] * len(jobs)
+    assert begin(taking, given) == [1] * len(jobs)
     assert client.zcard(keys.running(MODEL)) == len(jobs)
 
 
@@ -152,23 +144,20 @@ def test_asking_to_begin_again_for_the_same_run_counts_nothing_twice(
 ) -> None:
     [job] = submit(job_store, 1)
     given = claim_all(client, [job])
-    looks = taking.take(given, PLENTY)
-    assert begin(taking, given, looks, run="a") == begin(taking, given, looks, run="a") == ["running"]
+    assert begin(taking, given, run="a") == begin(taking, given, run="a") == [1]
     assert job_store.get(job.id).attempt == 1
-    assert begin(taking, given, looks, run="b") == ["running"]
+    assert begin(taking, given, run="b") == [2]
     assert job_store.get(job.id).attempt == 2
 
 
-def test_a_job_that_was_delivered_again_or_claimed_by_another_does_not_begin_here(
+def test_a_job_that_another_worker_has_claimed_does_not_begin_here(
     client: redis.Redis, job_store: JobStore, taking: Deliveries
 ) -> None:
-    [taken_again, lost] = submit(job_store, 2)
-    given = claim_all(client, [taken_again, lost])
-    looks = taking.take(given, PLENTY)
-    taking.take(given[:1], PLENTY)
-    client.hset(keys.OWNERS, given[1].tag, "beef:1 100 model.digits")
-    assert begin(taking, given, looks) == ["lost", "lost"]
-    assert [job_store.get(job.id).attempt for job in (taken_again, lost)] == [0, 0]
+    [lost] = submit(job_store, 1)
+    given = claim_all(client, [lost])
+    client.hset(keys.OWNERS, given[0].tag, "beef:1 100 model.digits")
+    assert begin(taking, given) == ["lost"]
+    assert job_store.get(lost.id).attempt == 0
 
 
 def test_a_job_whose_deadline_passed_after_it_was_taken_is_late(
@@ -177,8 +166,7 @@ def test_a_job_whose_deadline_passed_after_it_was_taken_is_late(
     [late] = submit(job_store, 1, expires_in_s=0.01)
     [in_time] = submit(job_store, 1, expires_in_s=60)
     given = claim_all(client, [late, in_time])
-    looks = taking.take(given, PLENTY)
-    eventually(lambda: begin(taking, given, looks, run="a") == ["late", "running"], 5)
+    eventually(lambda: begin(taking, given, run="a") == ["late", 1], 5)
     assert job_store.get(late.id).attempt == 0
 
 
@@ -187,22 +175,22 @@ def test_a_job_that_had_begun_runs_again_although_its_deadline_has_passed(
 ) -> None:
     [job] = submit(job_store, 1, expires_in_s=0.2)
     given = claim_all(client, [job])
-    assert begin(taking, given, taking.take(given, PLENTY)) == ["running"]
+    assert begin(taking, given) == [1]
     created_at_us = job_store.get(job.id).created_at_us or 0
     eventually(lambda: client.time()[0] * 1_000_000 + client.time()[1] > created_at_us + 300_000)
-    assert begin(taking, given, taking.take(given, PLENTY)) == ["running"]
+    assert begin(taking, given) == [2]
 
 
 def test_a_job_that_had_its_attempts_is_poisoned_and_its_neighbour_runs(
     client: redis.Redis, job_store: JobStore, taking: Deliveries
 ) -> None:
     [killer, other] = submit(job_store, 2)
-    for _ in range(deliveries.MAX_ATTEMPTS):
+    for attempt in range(deliveries.MAX_ATTEMPTS):
         given = [claim(client, killer)]
-        assert begin(taking, given, taking.take(given, PLENTY)) == ["running"]
+        assert begin(taking, given) == [attempt + 1]
         client.delete(keys.OWNERS)
     given = claim_all(client, [killer, other])
-    assert begin(taking, given, taking.take(given, PLENTY)) == ["poisoned", "running"]
+    assert begin(taking, given) == ["poisoned", 1]
     assert job_store.get(killer.id).attempt == deliveries.MAX_ATTEMPTS
 
 
@@ -211,10 +199,9 @@ def test_a_job_that_ended_after_it_was_taken_does_not_begin(
 ) -> None:
     [cancelled, gone, good] = submit(job_store, 3)
     given = claim_all(client, [cancelled, gone, good])
-    looks = taking.take(given, PLENTY)
     job_store.cancel(cancelled.id)
     client.delete(keys.job(gone.id))
-    assert begin(taking, given, looks) == ["cancelled", "missing", "running"]
+    assert begin(taking, given) == ["cancelled", "missing", 1]
 
 
 def test_many_jobs_end_at_once_each_with_its_own_result(
@@ -222,8 +209,7 @@ def test_many_jobs_end_at_once_each_with_its_own_result(
 ) -> None:
     jobs = submit(job_store, 603, expires_in_s=60)
     given = claim_all(client, jobs)
-    looks = taking.take(given, PLENTY)
-    assert begin(taking, given, looks) == ["running"] * len(jobs)
+    assert begin(taking, given) == [1] * len(jobs)
     with client.pubsub() as heard:
         heard.psubscribe(keys.finished_channel("*"))
         assert ends.end(MODEL, [succeeded(job, number) for number, job in enumerate(jobs)]) == ["done"] * len(jobs)
@@ -266,14 +252,14 @@ def test_ends_that_do_not_count_say_why_and_change_nothing(
 ) -> None:
     [good, stale, cancelled, twice] = jobs = submit(job_store, 4)
     given = claim_all(client, jobs)
-    taking.take(given, PLENTY)
-    taking.take(given[1:2], PLENTY)
+    assert begin(taking, given) == [1] * 4
+    assert begin(taking, given[1:2]) == [2]
     job_store.cancel(cancelled.id)
     missing = Job(id=new_job_id(), model=MODEL, version=1)
     words = ends.end(MODEL, [succeeded(job, 5) for job in (missing, stale, good, cancelled, twice, twice)])
     assert words == [job_end.MISSING, job_end.STALE, "done", "cancelled", "done", "succeeded"]
     assert job_store.find(missing.id) is None
-    assert job_store.get(stale.id).status is Status.QUEUED and job_store.result(stale.id) == {}
+    assert job_store.get(stale.id).status is Status.RUNNING and job_store.result(stale.id) == {}
     assert client.get(keys.job_input(stale.id)) == b"input"
     assert job_store.result(cancelled.id) == {}
     assert client.hgetall(keys.finished(MODEL)) == {b"succeeded": b"2", b"cancelled": b"1"}
