@@ -36,6 +36,11 @@ def count_rows(inputs: Arrays, row_inputs: Collection[str]) -> int:
     return sizes.pop() if len(sizes) == 1 else 1
 
 
+def row_bytes(inputs: Arrays, rows: int) -> float:
+    """Bytes of a row in all inputs."""
+    return sum(array.nbytes for array in inputs.values()) / rows
+
+
 def join(jobs: Sequence[Arrays]) -> Arrays:
     """One job's rows below the other's. All have the same group."""
     if len(jobs) == 1:

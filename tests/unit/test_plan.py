@@ -16,6 +16,7 @@ class Waiting:
     name: str
     lane: Lane = Lane.INTERACTIVE
     rows: int = 1
+    batch_rows: int = 1000
     group: Hashable = "floats"
     ready_s: float = 0.0
 
@@ -26,6 +27,11 @@ def bulk(name: str, rows: int = 1) -> Waiting:
 
 def names(jobs: list[Waiting]) -> list[str]:
     return [job.name for job in jobs]
+
+
+def test_large_rows_allow_fewer_in_a_batch() -> None:
+    ready = [Waiting(name, batch_rows=2) for name in "abcde"]
+    assert names(next_batch(ready, 100, bulk_is_due=False)) == ["a", "b"]
 
 
 def test_a_batch_has_the_oldest_jobs_first_and_no_more_rows_than_it_may() -> None:
