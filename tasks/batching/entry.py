@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -35,6 +36,6 @@ class Entry:
     inputs: Inputs | None = None
     number: int | None = None
     rows: int = 1
-    batch_rows: int = 1
+    batch_rows: int = sys.maxsize
     group: Hashable = None
     ready_s: float = 0.0

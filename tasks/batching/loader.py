@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: One look takes a batch, and as many jobs and bytes of input at most: the model need not wait for all that was claimed.
+#: One look takes a batch, and at most so many jobs and bytes: the model need not wait for all that was claimed.
 MOST_JOBS = 128
 MOST_BYTES = 67_108_864
 #: Arrays up to this size are decoded in less time than it takes to hand them to another thread.

@@ -37,7 +37,8 @@ def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
     first = next(job for job in ready if job.lane is lane)
     if first.group is None:
         return [first]
-    batch, rows, most_rows = [], 0, min(max_rows, first.batch_rows)
+    batch: list[R] = []
+    rows, most_rows = 0, min(max_rows, first.batch_rows)
     for job in ready:
         fits = not batch or rows + job.rows <= most_rows
         if fits and job.lane is lane and job.group == first.group:
