@@ -52,10 +52,11 @@ def test_a_partner_that_ends_is_named_with_its_last_words(tmp_path: Path) -> Non
 def test_a_process_is_ended_with_its_children_when_the_block_is_left_by_an_error(tmp_path: Path) -> None:
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
     families: list[psutil.Process] = []
+    others = set(psutil.Process().children(recursive=True))
     with pytest.raises(KeyboardInterrupt), Process([sys.executable, "-c", code], {}, tmp_path / "log") as process:
         while len(families) < 2:
             process.check()
-            families = [one for one in psutil.Process().children(recursive=True) if one.is_running()]
+            families = [one for one in psutil.Process().children(recursive=True) if one not in others]
         raise KeyboardInterrupt
 
     _, alive = psutil.wait_procs(families, timeout=5)
