@@ -49,6 +49,7 @@ SIGNATURE_HALF = {
     "model_store.pictures",
     "model_store.signature",
     "model_store.spec",
+    "model_store.spec_table",
 }
 
 
