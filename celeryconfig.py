@@ -17,8 +17,8 @@ broker_url = _broker.for_celery()
 broker_use_ssl = _broker.tls  # kombu has it from the URL; Flower reads it here only
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a broker that is away for long comes back too
-# It overrides the URL's scheme, and kombu would change it on its way from one sentinel to the next.
-broker_transport = f"tasks.transport.transport:{'SentinelTransport' if _broker.has_sentinels else 'Transport'}"
+# It overrides what kombu would choose by the URL's scheme, and kombu would change it from one sentinel to the next.
+broker_transport = "tasks.transport.transport:" + ("SentinelTransport" if _broker.has_sentinels else "Transport")
 broker_failover_strategy = stay
 broker_channel_error_retry = True  # a server that cannot write for a moment is asked again
 broker_transport_options = {

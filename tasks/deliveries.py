@@ -15,6 +15,10 @@ from tasks.job import Job
 
 _LUA = Path(__file__).parent / "lua"
 
+#: Most jobs that begin in one step: a batch may have more than Lua unpacks values, some 8,000, and a script holds all
+#: others up.
+MOST_AT_ONCE = 1000
+
 #: A job that has been about to run this often, and never ended, kills its workers.
 MAX_ATTEMPTS = 3
 
@@ -97,7 +101,11 @@ class Deliveries:
             For each the number of its delivery, with which alone it can be ended by who runs it; or `LOST`,
             `DUPLICATE`, `MISSING`, `LATE`, `POISONED`, or its terminal status.
         """
-        arguments = [text for given in deliveries for text in (given.tag, given.token, given.job_id)]
+        parts = [deliveries[start : start + MOST_AT_ONCE] for start in range(0, len(deliveries), MOST_AT_ONCE)]
+        return [word for part in parts for word in self._begin_part(part, run)]
+
+    def _begin_part(self, part: Sequence[Delivery], run: str) -> list[int | str]:
+        arguments = [text for given in part for text in (given.tag, given.token, given.job_id)]
         with broker_errors():
             words: list[bytes] = self._begin(
                 keys=[keys.OWNERS, keys.DEADLINES, keys.running(self._model)],

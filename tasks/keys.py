@@ -17,7 +17,7 @@
 | `finished_channel` | channel | a job's terminal status, once, when it ends | - |
 | `LEASES` | zset | delivery tags of claimed messages; score: end of the claim, µs | entry: until acknowledged |
 | `OWNERS` | hash | delivery tag -> token of the claim, length of the message, its list | entry: as in `LEASES` |
-| `HOLDERS` | zset | holding lists of live workers; score: until when, µs | entry: until the worker ends |
+| `HOLDERS` | zset | holding lists of workers; score: until when, µs | entry: a minute longer |
 | `held` | list | at most a few messages on their way from a list to the worker that waits for them | milliseconds |
 | `UNREADABLE` | list | the latest 1,000 messages without a delivery tag, which no kombu wrote | none |
 

@@ -70,11 +70,16 @@ class Settings:
     api_keys: Mapping[str, str] = _setting(
         "CELERIAC_API_KEYS", None, "comma-separated `name:key`; empty: no keys, loopback only"
     )
+    api_processes: int = _setting("CELERIAC_API_PROCESSES", 1, "processes that answer HTTP requests", 1, 64)
     api_threads: int = _setting(
-        "CELERIAC_API_THREADS", 64, "threads that answer HTTP requests in the API process", 2, 1024
+        "CELERIAC_API_THREADS", 128, "threads that answer HTTP requests, in each of these processes", 2, 1024
     )
     max_waiters: int = _setting(
-        "CELERIAC_MAX_WAITERS", 48, "long polls held at once; one more is answered at once", 0, 1024
+        "CELERIAC_MAX_WAITERS",
+        112,
+        "requests that wait for a job at once, in each of these processes; one more is answered at once",
+        0,
+        1024,
     )
     max_body_bytes: int = _setting(
         "CELERIAC_MAX_BODY_BYTES",

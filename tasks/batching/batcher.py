@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
+from typing import Any
 
 from tasks.batching.entry import Entry
 from tasks.batching.plan import messages_wanted, next_batch, wait_s
@@ -26,6 +27,7 @@ class Batcher:
         max_wait_s: how long a ready job may wait for its batch to fill.
         bulk_patience_s: how long bulk jobs may be held up by interactive ones.
         ask_again: called with a pause in s after which `wanted` is to be asked again; from any thread with 0.
+        forget: called with the request of each job that is lost before it has begun.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Batcher:
         max_wait_s: float,
         bulk_patience_s: float,
         ask_again: Callable[[float], None],
+        forget: Callable[[Any], None],
     ) -> None:
         self._max_rows = max_rows
         self._max_wait_s = max_wait_s
         self._bulk_patience_s = bulk_patience_s
         self._ask_again = ask_again
+        self._forget = forget
         self._changed = threading.Condition(threading.RLock())
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
@@ -84,12 +88,14 @@ class Batcher:
     def emptied(self) -> None:
         """Nothing waits in Redis, so no bulk job is held up but those that are here."""
         with self._changed:
-            if not self._waiting[Lane.BULK] and all(entry.lane is not Lane.BULK for entry in self._ready):
+            held = [*self._waiting[Lane.BULK], *self._loading, *self._ready]
+            if all(entry.lane is not Lane.BULK for entry in held):
                 self._bulk_served_s = monotonic()
 
     def lost(self, tags: frozenset[str]) -> None:
         """These jobs are another worker's; those that have begun find out by themselves."""
-        self._remove(lambda entry: entry.delivery.tag in tags)
+        for entry in self._remove(lambda entry: entry.delivery.tag in tags):
+            self._forget(entry.request)
 
     def close(self) -> None:
         """Hand out no more jobs."""

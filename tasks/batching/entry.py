@@ -23,6 +23,7 @@ class Entry:
         inputs: Its decoded input; None until then.
         number: Its delivery's, once it has begun: with another number it is another worker's.
         rows: How many it has.
+        batch_rows: The most that a batch of such rows may have.
         group: Jobs of equal groups can share a batch; None for one that runs alone.
         ready_s: When it was ready for the model, by the monotonic clock.
     """
@@ -34,5 +35,6 @@ class Entry:
     inputs: Inputs | None = None
     number: int | None = None
     rows: int = 1
+    batch_rows: int = 1
     group: Hashable = None
     ready_s: float = 0.0

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import redis
 
+from tasks.batching import announce
 from tasks.batching.batcher import Batcher
 from tasks.batching.compute import Computer
 from tasks.batching.loader import Loader
@@ -67,6 +68,7 @@ class Line:
             max_wait_s=model.batching.max_wait_ms / 1000,
             bulk_patience_s=settings.bulk_patience_s,
             ask_again=self._ask_again,
+            forget=announce.dropped,
         )
         deliveries = Deliveries(bench.client, model.name, bench.worker)
         store = JobStore(bench.client, settings.result_ttl_s)

@@ -16,6 +16,9 @@ _LUA = Path(__file__).parent / "lua"
 #: Most claims that one call names: Lua unpacks no more than some 8,000 values, and a script holds all others up.
 MOST_AT_ONCE = 1000
 
+#: Redis may still be waiting on behalf of a worker that is gone, and move a message to its holding list.
+_FORGET_HOLDING_AFTER_S = 60
+
 
 @dataclass(frozen=True)
 class SourceList:
@@ -97,7 +100,7 @@ class ClaimScripts:
 
         Args:
             tokens: of the messages, in the order in which they were claimed.
-            lists: whose holding lists are emptied too, and no longer this worker's.
+            lists: whose holding lists are emptied too.
             run_next: whether they are claimed next, or after all others.
         """
         held = [key for source in lists for key in (source.holding, source.key)]
@@ -105,7 +108,7 @@ class ClaimScripts:
         latest_first = dict(reversed(list(tokens.items())))
         returned = 0
         for part in _parts(latest_first) or [[]]:
-            returned += int(self._give_back(keys=[*self._keys, keys.HOLDERS], args=[side, len(lists), *held, *part]))
+            returned += int(self._give_back(keys=self._keys, args=[side, len(lists), *held, *part]))
         return returned
 
     def give_back_unknown(self, owner: str, known: Iterable[str]) -> int:
@@ -119,7 +122,8 @@ class ClaimScripts:
 
     def recover(self) -> int:
         """Return messages whose worker has not renewed its lease, whoever's they were; returns how many."""
-        return int(self._recover(keys=[*self._keys, keys.HOLDERS], args=[MOST_AT_ONCE]))
+        args = [MOST_AT_ONCE, _FORGET_HOLDING_AFTER_S * 1_000_000]
+        return int(self._recover(keys=[*self._keys, keys.HOLDERS], args=args))
 
 
 def read_claimed(lists: Sequence[SourceList], answer: Sequence[Any]) -> list[Claimed]:

@@ -29,6 +29,7 @@ RECORD_HALF = {
     "tasks.broker",
     "tasks.broker_address",
     "tasks.errors",
+    "tasks.finish_listener",
     "tasks.job",
     "tasks.job_store",
     "tasks.keys",

@@ -12,9 +12,10 @@ local claimed, left = {}, most
 local unacked, index, leases, owners, holders = {}, {}, {}, {}, {}
 
 local function tag_of(raw)
-  -- An unescaped quote occurs in no JSON string, so this is the key itself; the parser is there for other spellings.
-  local tag = string.match(raw, '"delivery_tag": ?"([^"\\]+)"')
-  if tag then
+  -- An unescaped quote occurs in no JSON string, so this is a key. Where it is the only one of this name it is the one;
+  -- the parser is there for headers of that name, and for other spellings.
+  local _, last, tag = string.find(raw, '"delivery_tag": ?"([^"\\]+)"')
+  if tag and not string.find(raw, '"delivery_tag"', last, true) then
     return tag
   end
   local is_json, message = pcall(cjson.decode, raw)

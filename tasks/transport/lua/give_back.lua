@@ -1,9 +1,18 @@
 -- A worker returns messages that it has not run, to where they came from and in their order.
--- KEYS: 1 unacked, 2 unacked_index, 3 leases, 4 owners, 5 holders
+-- KEYS: 1 unacked, 2 unacked_index, 3 leases, 4 owners
 -- ARGV: 1 RPUSH to have them run next, LPUSH to have them run last, 2 number of holding lists, for each of those itself
 --       and its list, then for each message, the latest first, its delivery tag and its claim's token
 -- Returns how many messages were returned.
 local first, returned = 3 + 2 * ARGV[2], 0
+-- First a command that frees: Redis lets a script that began so go on when its memory is full.
+redis.call('ZREM', KEYS[3], '')
+-- These came after the others. A message may yet come this way, until Redis sees that nobody waits: so the holding
+-- lists stay known until their lease ends.
+for i = 3, first - 1, 2 do
+  while redis.call('LMOVE', ARGV[i], ARGV[i + 1], 'LEFT', 'RIGHT') do
+    returned = returned + 1
+  end
+end
 for i = first, #ARGV, 2 do
   local tag = ARGV[i]
   local owner, raw = redis.call('HGET', KEYS[4], tag), redis.call('HGET', KEYS[1], tag)
@@ -16,11 +25,5 @@ for i = first, #ARGV, 2 do
     redis.call(ARGV[1], list, string.sub(raw, 2, 1 + length))
     returned = returned + 1
   end
-end
-for i = 3, first - 1, 2 do
-  while redis.call('LMOVE', ARGV[i], ARGV[i + 1], 'LEFT', 'RIGHT') do
-    returned = returned + 1
-  end
-  redis.call('ZREM', KEYS[5], ARGV[i])
 end
 return returned

@@ -1,10 +1,13 @@
 -- Messages whose worker has not renewed its lease go back to their lists, to be claimed next by another.
 -- KEYS: 1 unacked, 2 unacked_index, 3 leases, 4 owners, 5 holders
--- ARGV: 1 most messages
+-- ARGV: 1 most messages, 2 how long in µs a holding list is looked at after its lease has ended
 -- Returns how many messages were returned.
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])
+local forgotten_us = string.format('%.0f', time[1] * 1000000 + time[2] - ARGV[2])
 local returned = 0
+-- First a command that frees: Redis lets a script that began so go on when its memory is full.
+redis.call('ZREM', KEYS[3], '')
 for _, tag in ipairs(redis.call('ZRANGE', KEYS[3], '-inf', now_us, 'BYSCORE', 'LIMIT', 0, ARGV[1])) do
   local owner, entry = redis.call('HGET', KEYS[4], tag), redis.call('HGET', KEYS[1], tag)
   redis.call('ZREM', KEYS[3], tag)
@@ -26,6 +29,6 @@ for _, holding in ipairs(redis.call('ZRANGE', KEYS[5], '-inf', now_us, 'BYSCORE'
   while redis.call('LMOVE', holding, list, 'LEFT', 'RIGHT') do
     returned = returned + 1
   end
-  redis.call('ZREM', KEYS[5], holding)
 end
+redis.call('ZREMRANGEBYSCORE', KEYS[5], '-inf', forgotten_us)
 return returned
