@@ -46,9 +46,7 @@ class JobStore:
 
         Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again.
         """
-        names, args = script_call([(job, payload)], self._event_channel)
-        with broker_errors():
-            self._submit(keys=names, args=args)
+        self.submit_many([(job, payload)])
 
     def submit_many(self, jobs: Iterable[tuple[Job, bytes]]) -> None:
         """Record and queue many jobs with their inputs, in their order, a chunk in each round trip.
