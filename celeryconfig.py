@@ -11,11 +11,11 @@ _settings = read_settings()
 broker_url = wait_for_broker_url(_settings)
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a broker that is away for long comes back too
+broker_transport = "tasks.transport.transport:Transport"
+broker_channel_error_retry = True  # a server that cannot write for a moment is asked again
 broker_transport_options = {
-    # An unfinished job of a lost worker is given to another after this many seconds; checked every 5 s.
-    "visibility_timeout": _settings.visibility_timeout_s,
-    "unacked_restore_interval": 5,
-    "unacked_restore_throttle": 1,
+    # The jobs of a worker that is not heard of for this many seconds are given to another.
+    "lease_s": _settings.lease_s,
     "socket_timeout": 30,
     "socket_keepalive": True,
     "health_check_interval": 25,
@@ -28,17 +28,18 @@ result_backend = "tasks.result_backend:JobRecordBackend"
 accept_content = ["json"]
 task_serializer = "json"
 result_serializer = "json"
-event_serializer = "json"
+event_serializer = "orjson"  # JSON too, see tasks.app
 
 # One process, one model: TensorFlow hangs in a process forked after it was loaded.
 worker_pool = "tasks.pool:Pool"
 worker_concurrency = 1
-worker_prefetch_multiplier = 1  # a job waits in Redis, where any worker can take it
+worker_prefetch_multiplier = 1  # workers of models set their own
+worker_enable_prefetch_count_reduction = False  # claims outlive a connection, and are counted over all of them
 task_acks_late = True  # a worker that is killed loses nothing
 # A job still running when the connection breaks is finished: its result is fenced by the delivery anyway.
 worker_cancel_long_running_tasks_on_connection_loss = False
 
-worker_send_task_events = True  # for Flower; that a job is queued, the API tells it
+worker_send_task_events = bool(_settings.task_events)  # for Flower; that a job is queued, the API tells it
 
 imports = ("tasks.predict", "tasks.keeper", "tasks.worker")
 task_create_missing_queues = True

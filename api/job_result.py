@@ -12,7 +12,7 @@ from api.job_lookup import find_job
 from api.json_response import json_response
 from api.services import services
 from tasks.payload import NPY, NPZ
-from tasks.result import ANNOTATED, OUTPUTS, only_output, result_json
+from tasks.result import ANNOTATED, only_output, result_json, result_npz
 
 JSON = "application/json"
 PNG = "image/png"
@@ -43,9 +43,11 @@ def delete_result(job_id: str) -> Response:
 
 
 def _render(parts: Mapping[str, bytes], accept: MIMEAccept) -> Response:
-    raw = {NPZ: parts[OUTPUTS], PNG: parts.get(ANNOTATED), NPY: only_output(parts) if accept[NPY] else None}
-    offered = [JSON, *(mimetype for mimetype, data in raw.items() if data is not None)]
+    raw = {PNG: parts.get(ANNOTATED), NPY: only_output(parts) if accept[NPY] else None}
+    offered = [JSON, NPZ, *(mimetype for mimetype, data in raw.items() if data is not None)]
     chosen = accept.best_match(offered) if accept else JSON
     if chosen is None:
         raise NotAcceptable(f"This result cannot be had as {str(accept)[:80]}; it can as {', '.join(offered)}.")
-    return json_response(result_json(parts)) if chosen == JSON else Response(raw[chosen], mimetype=chosen)
+    if chosen == JSON:
+        return json_response(result_json(parts))
+    return Response(result_npz(parts) if chosen == NPZ else raw[chosen], mimetype=chosen)

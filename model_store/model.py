@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from time import perf_counter
 from typing import Any
@@ -10,14 +10,21 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from model_store.batch_trial import Prepare, find_batching
+from model_store.batching import Batching, fixed_batching
 from model_store.errors import OutOfMemory, PredictError, WarmUpError
 from model_store.program import Program, one_line
+from model_store.row_calls import divide, fit_together, join
+from model_store.row_trial import find_rows
 from model_store.signature import TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
-from model_store.warm_up import OPEN_SIZES, observed_outputs, row_outputs, trial_inputs, with_fixed_rows
+from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
+
+# Enough for rows to differ, and soon computed also where a row takes seconds.
+VARIED_ROWS = 2
 
 
 class Model:
@@ -27,10 +34,11 @@ class Model:
         name: Its name in the store.
         version: The version that was loaded.
         format: "frozen_graph", "saved_model" or "keras".
-        signature: Its inputs and the outputs wanted; `warm_up` adds what only a run can show.
+        signature: The inputs that `predict` takes and the outputs wanted; `warm_up` adds what only a run can show.
         spec: What its model.toml says.
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
         row_outputs: Names of the outputs with one entry a row on axis 0.
+        batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
     """
 
     def __init__(self, stored: StoredModel, program: Program, spec: ModelSpec, image: ImageSpec | None) -> None:
@@ -41,7 +49,10 @@ class Model:
         self.spec = spec
         self.image = image
         self.row_outputs = frozenset(name for name, spec in self.signature.outputs.items() if _has_open_rows(spec))
+        self.batching = Batching()
         self._program = program
+        self._fixed_rows: int | None = None
+        self._is_divided = False
 
     @property
     def takes_many_rows(self) -> bool:
@@ -60,17 +71,19 @@ class Model:
             "signature": self.signature.to_json(),
             "takes_pictures": self.image is not None,
             "labels": self.spec.labels is not None,
+            "batching": self.batching.to_json(),
         }
 
     def predict(self, inputs: Arrays) -> dict[str, np.ndarray]:
-        """Run the model once.
+        """Run the model, once or, where it has more rows than `batching` allows for a call, as often as they need.
 
         Args:
             inputs: An array for each input, with as many rows on axis 0 as all others; dtypes are cast where no
                 value can change.
 
         Returns:
-            An array for each output. Strings come as numpy's `U` dtype, decoded as UTF-8.
+            An array for each output; those in `row_outputs` have the rows of the inputs on axis 0. Strings come as
+            numpy's `U` dtype, decoded as UTF-8.
 
         Raises:
             InvalidInput: The arrays do not fit the signature.
@@ -78,6 +91,23 @@ class Model:
             OutOfMemory: Its device's or the process's memory did not suffice.
         """
         rows = check_inputs(self.signature, {name: TensorSpec.of(array) for name, array in inputs.items()})
+        if not self._is_divided or self.batching.padded(rows) == rows <= self.batching.call_rows:
+            return self._run_rows(inputs, rows)
+        calls = divide(inputs, self.signature.row_inputs, rows, self.batching)
+        parts = [self._run_rows(call_inputs, call_rows) for call_rows, call_inputs in calls]
+        return self._join(parts, inputs, rows)
+
+    def _join(self, parts: list[dict[str, np.ndarray]], inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
+        if fit_together(parts):
+            return join(parts, rows)
+        if self._fixed_rows is None:
+            return self._run_rows(inputs, rows)
+        raise PredictError(
+            f"{self.name} takes {self._fixed_rows} rows at once, and the shapes of its outputs differ from one to the "
+            f"other of the {len(parts)} calls that {rows} rows need; send at most {self._fixed_rows} in a job."
+        )
+
+    def _run_rows(self, inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
         outputs = self._run(inputs)
         for name in self.row_outputs:
             if outputs[name].shape[:1] != (rows,):
@@ -87,21 +117,24 @@ class Model:
         return outputs
 
     def warm_up(self) -> float:
-        """Run the model on zeros, so that the first job does not pay for TensorFlow's preparations.
+        """Run the model on trial inputs: the first job then does not pay for preparations, and batches have a size.
 
         Returns:
-            Milliseconds that one row takes once prepared.
+            Milliseconds that one call takes once prepared, of one row unless the model takes another number only.
 
         Raises:
-            WarmUpError: The model cannot run.
+            WarmUpError: The model cannot run, or not as the `[batching]` of its model.toml says.
         """
         inputs, outputs = self._first_run()
         started_s = perf_counter()
         self._run(inputs)
-        row_ms = (perf_counter() - started_s) * 1000
-        self.signature = replace(self.signature, outputs=observed_outputs(self.signature.outputs, outputs))
-        self._try_two_rows(inputs, outputs)
-        return row_ms
+        call_ms = (perf_counter() - started_s) * 1000
+        signature = replace(self.signature, outputs=observed_outputs(self.signature.outputs, outputs))
+        rows = find_rows(self._run, signature, inputs, outputs)
+        self.signature, self.row_outputs, self._fixed_rows = rows.signature, rows.outputs, rows.in_a_call
+        self.batching = self._find_batching(inputs, call_ms)
+        self._is_divided = self._fixed_rows is not None or self.takes_many_rows
+        return call_ms
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
@@ -114,17 +147,36 @@ class Model:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
 
-    def _try_two_rows(self, one: Arrays, outputs: Arrays) -> None:
+    def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
+        spec = self.spec.batching
+        if self._fixed_rows is not None:
+            if spec.sizes and spec.sizes != (self._fixed_rows,):
+                raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
+            return fixed_batching(spec, self._fixed_rows, call_ms)
+        if self.takes_many_rows:
+            return find_batching(spec, self._prepare_trial(inputs))
+        if (spec.max_batch_size or 1) > 1 or spec.sizes:
+            key = self._batching_key("max_batch_size" if spec.max_batch_size else "sizes")
+            raise WarmUpError(f"{key} must be left out: its inputs and outputs do not all have rows to share a call.")
+        return Batching()
+
+    def _batching_key(self, key: str) -> str:
+        return f"{self.spec.file}: batching.{key} does not fit {self.name}; it"
+
+    def _prepare_trial(self, inputs: Arrays) -> Prepare:
+        """For trials on rows that vary, as zeros can be faster or slower; on those given where the model refuses."""
         names = self.signature.row_inputs
-        if not names or self.signature.fixed_rows is not None:
-            self.row_outputs = frozenset()
-            return
-        two = {name: np.repeat(array, 2, axis=0) if name in names else array for name, array in one.items()}
+        source = varied_rows(inputs, names, VARIED_ROWS)
         try:
-            self.row_outputs = row_outputs(outputs, self._run(two))
+            self._run(source)
         except PredictError:
-            self.row_outputs = frozenset()
-            self.signature = replace(self.signature, inputs=with_fixed_rows(self.signature.inputs, 1, names))
+            source = inputs
+
+        def prepare(rows: int) -> Callable[[], Arrays]:
+            rows_of_source = repeated_rows(source, names, rows)
+            return lambda: self._run(rows_of_source)
+
+        return prepare
 
     def _run(self, inputs: Arrays) -> dict[str, np.ndarray]:
         try:

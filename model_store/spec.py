@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from model_store.errors import SpecError
+from model_store.spec_table import Table, fraction, items, name, number, one_of, whole_number
 
 SPEC_FILE_NAME = "model.toml"
 KINDS = ("tensors", "classifier", "detector")
 LARGEST_SIDE = 16_384
-
-T = TypeVar("T")
+LARGEST_BATCH = 65_536
+LONGEST_WAIT_MS = 60_000
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,21 @@ class DeviceSpec:
 
 
 @dataclass(frozen=True)
+class BatchingSpec:
+    """How many rows share a call, where that is not to be found out by measuring.
+
+    Attributes:
+        max_batch_size: Most rows of several jobs in one call; None leaves it to measuring.
+        max_batch_wait_ms: How long a batch that is not full waits for more rows.
+        sizes: Row counts, ascending, that calls are padded to, none for no padding; None leaves it to measuring.
+    """
+
+    max_batch_size: int | None = None
+    max_batch_wait_ms: float = 0.0
+    sizes: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """All that a model.toml says; the defaults are those of a model without one.
 
@@ -63,6 +79,7 @@ class ModelSpec:
         min_score: What a detection must score to be told, unless the job says otherwise; 0 to 1.
         image: How pictures become inputs; None where the file does not say.
         device: Where the model runs.
+        batching: How many rows share a call.
         file: The model.toml itself, for messages; None where there is none.
     """
 
@@ -72,6 +89,7 @@ class ModelSpec:
     min_score: float = 0.5
     image: ImageSpec | None = None
     device: DeviceSpec = DeviceSpec()
+    batching: BatchingSpec = BatchingSpec()
     file: Path | None = None
 
 
@@ -100,105 +118,72 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
-    top = _Table(file, "", values)
-    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "image", "device")
+    top = Table(file, "", values)
+    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "image", "device", "batching")
     labels = top.read("labels", "a list of names or a table of class number = name", _labels)
     implied_kind = "tensors" if labels is None else "classifier"
-    min_score = top.read("min_score", "a number from 0 to 1", _fraction)
+    min_score = top.read("min_score", "a number from 0 to 1", fraction)
     return ModelSpec(
-        kind=top.read("kind", f"one of {', '.join(KINDS)}", _one_of(*KINDS)) or implied_kind,
+        kind=top.read("kind", f"one of {', '.join(KINDS)}", one_of(*KINDS)) or implied_kind,
         labels=labels,
         outputs=top.read("outputs", "a list of output names", _names),
         min_score=ModelSpec.min_score if min_score is None else min_score,
         image=_parse_image(top.table("image")) if "image" in values else None,
         device=_parse_device(top.table("device")),
+        batching=_parse_batching(top.table("batching")),
         file=file,
     )
 
 
-def _parse_image(table: _Table) -> ImageSpec:
+def _parse_image(table: Table) -> ImageSpec:
     table.refuse_unknown_keys("mode", "crop", "resize", "scale", "input")
     return ImageSpec(
-        mode=table.read("mode", '"rgb" or "grey"', _one_of("rgb", "grey")),
+        mode=table.read("mode", '"rgb" or "grey"', one_of("rgb", "grey")),
         crop=table.read("crop", '"square" or [ymin, xmin, ymax, xmax] with 0 <= min < max <= 1', _crop),
         resize=table.read("resize", f"[height, width] in pixels, from 1 to {LARGEST_SIDE}", _size),
         scale=table.read("scale", "two different numbers, what 0 and what 255 become", _scale),
-        input=table.read("input", "the name of an input", _name),
+        input=table.read("input", "the name of an input", name),
     )
 
 
-def _parse_device(table: _Table) -> DeviceSpec:
+def _parse_device(table: Table) -> DeviceSpec:
     table.refuse_unknown_keys("gpu", "memory_limit_mb", "cpu_threads")
     return DeviceSpec(
-        gpu=table.read("gpu", "the index of a GPU, from 0", _whole_number(0, 1023)),
-        memory_limit_mb=table.read("memory_limit_mb", "megabytes, at least 1", _whole_number(1, 2**31)),
-        cpu_threads=table.read("cpu_threads", "a number of threads from 1 to 1024", _whole_number(1, 1024)),
+        gpu=table.read("gpu", "the index of a GPU, from 0", whole_number(0, 1023)),
+        memory_limit_mb=table.read("memory_limit_mb", "megabytes, at least 1", whole_number(1, 2**31)),
+        cpu_threads=table.read("cpu_threads", "a number of threads from 1 to 1024", whole_number(1, 1024)),
     )
 
 
-@dataclass(frozen=True)
-class _Table:
-    """One TOML table, with what its messages must name."""
-
-    file: Path
-    prefix: str
-    values: Mapping[str, Any]
-
-    def refuse_unknown_keys(self, *known: str) -> None:
-        for key in self.values:
-            if key not in known:
-                message = f"{self.file} has an unknown key {self.prefix}{key}; known are {', '.join(known)}."
-                raise SpecError(message)
-
-    def read(self, key: str, expected: str, parse: Callable[[Any], T]) -> T | None:
-        """The parsed value, None where the key is absent; `parse` raises ValueError for a wrong value."""
-        if key not in self.values:
-            return None
-        try:
-            return parse(self.values[key])
-        except (ValueError, TypeError):
-            raise self._wrong(key, expected) from None
-
-    def table(self, key: str) -> _Table:
-        """The table under a key, empty where it is absent."""
-        values = self.values.get(key, {})
-        if not isinstance(values, dict):
-            raise self._wrong(key, f"a table, written as [{key}]")
-        return _Table(self.file, f"{self.prefix}{key}.", values)
-
-    def _wrong(self, key: str, expected: str) -> SpecError:
-        value = repr(self.values[key])
-        shown = value if len(value) <= 80 else f"{value[:80]}…"
-        return SpecError(f"{self.file}: {self.prefix}{key} must be {expected}, but is {shown}.")
+def _parse_batching(table: Table) -> BatchingSpec:
+    table.refuse_unknown_keys("max_batch_size", "max_batch_wait_ms", "sizes")
+    rows = f"rows, from 1 to {LARGEST_BATCH}"
+    wait_ms = table.read("max_batch_wait_ms", f"milliseconds, from 0 to {LONGEST_WAIT_MS}", _wait_ms)
+    spec = BatchingSpec(
+        max_batch_size=table.read("max_batch_size", f"a number of {rows}", whole_number(1, LARGEST_BATCH)),
+        max_batch_wait_ms=BatchingSpec.max_batch_wait_ms if wait_ms is None else wait_ms,
+        sizes=table.read("sizes", f"an ascending list of numbers of {rows}", _sizes),
+    )
+    _check_batching(table.file, spec)
+    return spec
 
 
-def _one_of(*allowed: str) -> Callable[[Any], str]:
-    def parse(value: Any) -> str:
-        if value not in allowed:
-            raise ValueError
-        return str(value)
-
-    return parse
-
-
-def _whole_number(lowest: int, highest: int) -> Callable[[Any], int]:
-    def parse(value: Any) -> int:
-        if type(value) is not int or not lowest <= value <= highest:
-            raise ValueError
-        return value
-
-    return parse
-
-
-def _name(value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError
-    return value
+def _check_batching(file: Path, spec: BatchingSpec) -> None:
+    if spec.sizes and spec.max_batch_size is not None and spec.sizes[-1] > spec.max_batch_size:
+        raise SpecError(
+            f"{file}: batching.sizes goes up to {spec.sizes[-1]} rows, but batching.max_batch_size allows "
+            f"{spec.max_batch_size}; raise the one or shorten the other."
+        )
+    if spec.max_batch_size == 1 and spec.max_batch_wait_ms:
+        raise SpecError(
+            f"{file}: batching.max_batch_wait_ms is {spec.max_batch_wait_ms:g}, but with batching.max_batch_size = 1 "
+            "there is nothing to wait for; leave one of them out."
+        )
 
 
 def _names(value: Any) -> tuple[str, ...]:
     """TensorFlow 1 writes a node's first output as `name:0`; here it is the node's name alone."""
-    names = tuple(_name(item).removesuffix(":0") for item in _list(value))
+    names = tuple(name(item).removesuffix(":0") for item in items(value))
     if not names or len(set(names)) < len(names):
         raise ValueError
     return names
@@ -209,47 +194,42 @@ def _labels(value: Any) -> Mapping[int, str]:
         value = dict(enumerate(value))
     if not isinstance(value, dict) or not value:
         raise ValueError
-    labels = {int(key): _name(label) for key, label in value.items()}
+    labels = {int(key): name(label) for key, label in value.items()}
     if min(labels) < 0:
         raise ValueError
     return labels
 
 
-def _number(value: Any) -> float:
-    if type(value) not in (int, float) or not isfinite(value):
-        raise ValueError
-    return float(value)
-
-
-def _fraction(value: Any) -> float:
-    fraction = _number(value)
-    if not 0 <= fraction <= 1:
-        raise ValueError
-    return fraction
-
-
 def _crop(value: Any) -> str | tuple[float, float, float, float]:
     if value == "square":
         return "square"
-    ymin, xmin, ymax, xmax = (_fraction(edge) for edge in _list(value))
+    ymin, xmin, ymax, xmax = (fraction(edge) for edge in items(value))
     if ymin >= ymax or xmin >= xmax:
         raise ValueError
     return ymin, xmin, ymax, xmax
 
 
 def _size(value: Any) -> tuple[int, int]:
-    height, width = (_whole_number(1, LARGEST_SIDE)(side) for side in _list(value))
+    height, width = (whole_number(1, LARGEST_SIDE)(side) for side in items(value))
     return height, width
 
 
 def _scale(value: Any) -> tuple[float, float]:
-    low, high = (_number(end) for end in _list(value))
+    low, high = (number(end) for end in items(value))
     if low == high:
         raise ValueError
     return low, high
 
 
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
+def _wait_ms(value: Any) -> float:
+    wait_ms = number(value)
+    if not 0 <= wait_ms <= LONGEST_WAIT_MS:
         raise ValueError
-    return value
+    return wait_ms
+
+
+def _sizes(value: Any) -> tuple[int, ...]:
+    sizes = tuple(whole_number(1, LARGEST_BATCH)(size) for size in items(value))
+    if any(size >= larger for size, larger in pairwise(sizes)):
+        raise ValueError
+    return sizes

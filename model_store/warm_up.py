@@ -12,6 +12,7 @@ from model_store.spec import ImageSpec
 # Sizes to try for open dimensions such as height and width: small first, then ImageNet's for models that shrink a
 # picture below nothing.
 OPEN_SIZES = (64, 224)
+TRIAL_TEXTS = ("", "a", "Some words in a row, with 2 numbers (1.5).")
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -48,14 +49,34 @@ def observed_outputs(declared: Mapping[str, TensorSpec], outputs: Arrays) -> dic
     }
 
 
-def row_outputs(one_row: Arrays, two_rows: Arrays) -> frozenset[str]:
-    """Names of the outputs whose axis 0 followed the number of rows: one for one row, two for two."""
-    return frozenset(name for name in one_row if one_row[name].shape[:1] == (1,) and two_rows[name].shape[:1] == (2,))
+def varied_rows(inputs: Arrays, row_inputs: frozenset[str], rows: int) -> Arrays:
+    """Inputs like the given ones, with so many rows of random values that a model of any kind should take.
 
-
-def with_fixed_rows(inputs: Mapping[str, TensorSpec], rows: int, names: frozenset[str]) -> dict[str, TensorSpec]:
-    """The inputs, those named with axis 0 fixed."""
+    Whole numbers are 0 and 1, as they may be indices, but for uint8, which are pixels more often than not.
+    """
+    random = np.random.default_rng(0)
     return {
-        name: TensorSpec(spec.dtype, (rows, *spec.shape[1:])) if name in names and spec.shape else spec
-        for name, spec in inputs.items()
+        name: _random(random, array.dtype, (rows, *array.shape[1:])) if name in row_inputs else array
+        for name, array in inputs.items()
+    }
+
+
+def _random(random: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    if dtype.kind in "fc":
+        return random.random(shape, np.float32).astype(dtype, copy=False)
+    if dtype.kind == "U":
+        return random.choice(TRIAL_TEXTS, shape)
+    highest = 255 if dtype == np.uint8 else 1
+    return random.integers(0, highest, shape, np.uint8, endpoint=True).astype(dtype, copy=False)
+
+
+def one_row(inputs: Arrays, row_inputs: frozenset[str], row: int) -> Arrays:
+    """The inputs with one of their rows only."""
+    return {name: array[row : row + 1] if name in row_inputs else array for name, array in inputs.items()}
+
+
+def repeated_rows(inputs: Arrays, row_inputs: frozenset[str], rows: int) -> Arrays:
+    """So many rows: those of the inputs over and over."""
+    return {
+        name: array[np.arange(rows) % len(array)] if name in row_inputs else array for name, array in inputs.items()
     }

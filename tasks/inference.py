@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -41,17 +40,22 @@ class Inputs:
     picture: Picture | None = None
 
 
-def infer(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Answer:
-    """Run one job. Whatever goes wrong with its input or in the model becomes the answer's failure."""
-    began_s = time.perf_counter()
+def decode(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs | Failure:
+    """A job's input as arrays, or why it is none that the model can take."""
     try:
-        inputs = _decode(model, job, payload, max_image_pixels)
-        began_s = time.perf_counter()
-        outputs = model.predict(inputs.arrays)
-        compute_ms = _since_ms(began_s)
+        return _decode(model, job, payload, max_image_pixels)
+    except Exception as error:
+        return failure_of(error, job)
+
+
+def answer(model: Model, job: Job, inputs: Inputs, outputs: Arrays | Exception, compute_ms: float) -> Answer:
+    """What becomes of a job by the model's outputs for it, or by the model's error."""
+    if isinstance(outputs, Exception):
+        return Answer(compute_ms, failure=failure_of(outputs, job))
+    try:
         return _answer(compute_ms, _read(model, job, inputs, outputs))
     except Exception as error:
-        return Answer(_since_ms(began_s), failure=_failure(error, job))
+        return Answer(compute_ms, failure=failure_of(error, job))
 
 
 def _answer(compute_ms: float, parts: Mapping[str, bytes]) -> Answer:
@@ -60,10 +64,6 @@ def _answer(compute_ms: float, parts: Mapping[str, bytes]) -> Answer:
         return Answer(compute_ms, parts=parts)
     message = f"The result has {size_bytes} bytes, and at most {MAX_RESULT_BYTES} are kept; send fewer rows at once."
     return Answer(compute_ms, failure=Failure(FailureType.RESULT_TOO_LARGE, message))
-
-
-def _since_ms(began_s: float) -> float:
-    return (time.perf_counter() - began_s) * 1000
 
 
 def _decode(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs:
@@ -110,7 +110,8 @@ def _picture_of_row(inputs: Inputs) -> tuple[tuple[int, int], tuple[int, int, in
     return (height, width), (0, 0, height, width)
 
 
-def _failure(error: Exception, job: Job) -> Failure:
+def failure_of(error: Exception, job: Job) -> Failure:
+    """What a client is told of an error."""
     if isinstance(error, InvalidInput | PictureError):
         return Failure(FailureType.INVALID_INPUT, str(error))
     if isinstance(error, OutOfMemory | MemoryError):

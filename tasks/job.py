@@ -97,12 +97,11 @@ class Job:
         return (self.started_at_us - self.created_at_us) / 1000
 
     def to_hash(self) -> dict[str, str | int | float]:
-        """The fields that have a value, as Redis stores them; the id is the key's."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "id"}
+        """The fields that have a value and are not false, as Redis stores them; the id is the key's."""
         return {
-            name: int(value) if isinstance(value, bool) else value
-            for name, value in values.items()
-            if value not in (None, "")
+            name: int(value) if value is True else value
+            for name, value in vars(self).items()
+            if name != "id" and value is not None and value is not False and value != ""
         }
 
     @classmethod

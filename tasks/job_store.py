@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,24 +12,15 @@ import redis
 
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
-from tasks.errors import ForeignJob, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.errors import JobFinished, JobGone, JobNotFound
 from tasks.finish_listener import FinishListener, Watch
-from tasks.job import Failure, FailureType, Job, Status, may_be_gone
-from tasks.message import event_channel, sent_event, task_message
-from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
-
-#: A job that has been about to run this often, and never ended, kills its workers.
-MAX_ATTEMPTS = 3
+from tasks.job import Failure, Job, Status, may_be_gone
+from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
+from tasks.message import event_channel
+from tasks.script_stream import stream_calls
+from tasks.submission import chunks, script_call
 
 _LUA = Path(__file__).parent / "lua"
-
-
-@dataclass(frozen=True)
-class Started:
-    """What a worker gets when it takes a job: the record with its new delivery and attempt, and the raw input."""
-
-    job: Job
-    payload: bytes
 
 
 class JobStore:
@@ -47,8 +37,7 @@ class JobStore:
         self._redis = client
         self._result_ttl_s = result_ttl_s
         self._submit = client.register_script((_LUA / "submit.lua").read_text())
-        self._start = client.register_script((_LUA / "start.lua").read_text())
-        self._finish = client.register_script((_LUA / "finish.lua").read_text())
+        self._ends = JobEnds(client, result_ttl_s)
         self._listener = FinishListener(client)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
@@ -57,27 +46,20 @@ class JobStore:
 
         Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again.
         """
-        fields = [part for pair in job.to_hash().items() for part in pair]
-        queue = queue_list(queue_of(job.model), LANE_PRIORITIES[job.lane])
+        names, args = script_call([(job, payload)], self._event_channel)
         with broker_errors():
-            self._submit(
-                keys=[
-                    keys.job(job.id),
-                    keys.job_input(job.id),
-                    keys.unfinished(job.model),
-                    keys.DEADLINES,
-                    queue,
-                ],
-                args=[
-                    payload,
-                    task_message(job),
-                    self._event_channel,
-                    sent_event(job),
-                    job.id,
-                    "" if job.expires_in_s is None else job.expires_in_s,
-                    *fields,
-                ],
-            )
+            self._submit(keys=names, args=args)
+
+    def submit_many(self, jobs: Iterable[tuple[Job, bytes]]) -> None:
+        """Record and queue many jobs with their inputs, in their order, a chunk in each round trip.
+
+        When BrokerUnavailable is raised, the jobs of earlier chunks are stored, those of later ones are not, and those
+        of the chunk under way are all stored or none of them; there is never a part of a job. Submitting all of them
+        again stores the rest.
+        """
+        calls = (script_call(chunk, self._event_channel) for chunk in chunks(jobs))
+        with broker_errors():
+            stream_calls(self._redis, self._submit, calls)
 
     def get(self, job_id: str) -> Job:
         """The job's record.
@@ -129,63 +111,6 @@ class JobStore:
         with broker_errors():
             self._redis.delete(keys.job_result(job_id))
 
-    def start(self, job_id: str, model: str, worker: str, claim: str = "") -> Started:
-        """Take a job to run it: status running, one more delivery and attempt.
-
-        Args:
-            job_id: which job.
-            model: the worker's.
-            worker: its name.
-            claim: any text of this one taking. Asking again with it, because the broker's answer was lost, counts
-                nothing twice.
-
-        Raises:
-            JobNotFound: there is no record.
-            ForeignJob: it is a job for another model.
-            JobFinished: it has ended; or its deadline had passed, or it had `MAX_ATTEMPTS`, and it has ended now.
-        """
-        with broker_errors():
-            answer = self._start(
-                keys=[keys.job(job_id), keys.job_input(job_id), keys.running(model), keys.DEADLINES],
-                args=[worker, job_id, model, MAX_ATTEMPTS, claim],
-            )
-        word = answer[0].decode()
-        if word == "missing":
-            raise JobNotFound(f"There is no record of a job {job_id}.")
-        if word == "foreign":
-            raise ForeignJob(f"Job {job_id} is not for the model {model}; its message is dropped.")
-        if word == "late":
-            word = self._end_unstarted(job_id, model, Status.EXPIRED)
-        if word == "poisoned":
-            message = f"Its worker died each of the {MAX_ATTEMPTS} times that it ran."
-            word = self._end_unstarted(job_id, model, Status.FAILED, Failure(FailureType.POISONED, message))
-        if word != Status.RUNNING:
-            raise JobFinished(job_id, word)
-        pairs = answer[1]
-        record = dict(zip(pairs[::2], pairs[1::2], strict=True))
-        return Started(Job.from_hash(job_id, record), answer[2] or b"")
-
-    def succeed(self, job: Job, result: Mapping[str, bytes], compute_ms: float) -> None:
-        """Store a job's result and end it.
-
-        Raises:
-            JobNotFound, JobFinished, StaleDelivery: its record is gone, it has ended, or another worker has it;
-                nothing is written.
-        """
-        fields = {"compute_ms": f"{compute_ms:.3f}", "version": str(job.version)}
-        self._end_once(job, Status.SUCCEEDED, fields, result)
-
-    def fail(self, job: Job, failure: Failure, compute_ms: float | None = None) -> None:
-        """End a job without a result. Raises like `succeed`."""
-        fields = {
-            "failure_type": failure.type,
-            "failure_message": failure.message,
-            "version": str(job.version),
-        }
-        if compute_ms is not None:
-            fields["compute_ms"] = f"{compute_ms:.3f}"
-        self._end_once(job, Status.FAILED, fields, {})
-
     def cancel(self, job_id: str) -> Job:
         """End a job that its client does not want any more; what a worker still computes for it is thrown away.
 
@@ -194,10 +119,17 @@ class JobStore:
             JobFinished: it has ended already.
         """
         job = self.get(job_id)
-        word = self._end(job_id, job.model, Status.CANCELLED, delivery=None)
-        if word != "done":
+        (word,) = self._ends.end(job.model, [End(job_id=job_id, status=Status.CANCELLED)])
+        if word == MISSING:
+            raise self.absent(job_id)
+        if word != DONE:
             raise JobFinished(job_id, word)
         return self.get(job_id)
+
+    def fail(self, job: Job, failure: Failure) -> None:
+        """End a job without a result, when the worker that it was read from still has it; else nothing happens."""
+        end = End(job_id=job.id, status=Status.FAILED, delivery=job.delivery, fields=failure_fields(failure))
+        self._ends.end(job.model, [end])
 
     def expire_overdue(self, most: int = 1000) -> int:
         """End queued jobs whose deadline has passed; returns how many."""
@@ -212,8 +144,9 @@ class JobStore:
             if job is None or job.status is not Status.QUEUED:
                 with broker_errors():
                     self._redis.zrem(keys.DEADLINES, job_id)
-            elif self._end(job.id, job.model, Status.EXPIRED, job.delivery) == "done":
-                expired += 1
+            else:
+                end = End(job_id=job.id, status=Status.EXPIRED, delivery=job.delivery)
+                expired += self._ends.end(job.model, [end]) == [DONE]
         return expired
 
     def fail_unrecorded(self, job_id: str, model: str, failure: Failure) -> None:
@@ -259,58 +192,6 @@ class JobStore:
     def stop_waiting(self) -> None:
         """Let everybody who waits go, with the record as it is now."""
         self._listener.close()
-
-    def _end_unstarted(self, job_id: str, model: str, status: Status, failure: Failure | None = None) -> str:
-        """End a job that may not run; gives the status that it has ended with, here or elsewhere."""
-        fields = {"failure_type": failure.type, "failure_message": failure.message} if failure else {}
-        word = self._end(job_id, model, status, None, fields)
-        return status if word == "done" else word
-
-    def _end_once(self, job: Job, status: Status, fields: Mapping[str, str], result: Mapping[str, bytes]) -> None:
-        word = self._end(job.id, job.model, status, job.delivery, fields, result)
-        if word == "missing":
-            raise JobNotFound(f"There is no record of a job {job.id} any more.")
-        if word == "stale":
-            raise StaleDelivery(
-                f"Job {job.id} is with another worker; the answer of delivery {job.delivery} is dropped."
-            )
-        if word != "done":
-            raise JobFinished(job.id, word)
-
-    def _end(
-        self,
-        job_id: str,
-        model: str,
-        status: Status,
-        delivery: int | None,
-        fields: Mapping[str, str] | None = None,
-        result: Mapping[str, bytes] | None = None,
-    ) -> str:
-        pairs: list[Any] = [part for pair in (fields or {}).items() for part in pair]
-        parts: list[Any] = [part for pair in (result or {}).items() for part in pair]
-        with broker_errors():
-            word: bytes = self._finish(
-                keys=[
-                    keys.job(job_id),
-                    keys.job_input(job_id),
-                    keys.job_result(job_id),
-                    keys.unfinished(model),
-                    keys.running(model),
-                    keys.finished(model),
-                    keys.DEADLINES,
-                ],
-                args=[
-                    job_id,
-                    status,
-                    "" if delivery is None else delivery,
-                    self._result_ttl_s,
-                    keys.finished_channel(job_id),
-                    len(pairs),
-                    *pairs,
-                    *parts,
-                ],
-            )
-        return word.decode()
 
     def absent(self, job_id: str) -> JobNotFound | JobGone:
         """What to raise for a job without a record; asks nobody."""

@@ -15,6 +15,11 @@
 | `model_workers` | zset | a model's workers; score: last heartbeat, µs | entry: until the worker ends |
 | `EXPECTED` | set | models that the supervisor serves | none |
 | `finished_channel` | channel | a job's terminal status, once, when it ends | - |
+| `LEASES` | zset | delivery tags of claimed messages; score: end of the claim, µs | entry: until acknowledged |
+| `OWNERS` | hash | delivery tag -> token of the claim, length of the message, its list | entry: as in `LEASES` |
+| `HOLDERS` | zset | holding lists of live workers; score: until when, µs | entry: until the worker ends |
+| `held` | list | at most a few messages on their way from a list to the worker that waits for them | milliseconds |
+| `UNREADABLE` | list | the latest 1,000 messages without a delivery tag, which no kombu wrote | none |
 
 The lists and hashes of the queue itself (`model.<name>`, `unacked`, `_kombu.binding.…`) are kombu's.
 """
@@ -27,6 +32,10 @@ MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
 DEADLINES = PREFIX + "deadlines"
 KEEPER_LOCK = PREFIX + "keeper:lock"
+LEASES = PREFIX + "claims:leases"
+OWNERS = PREFIX + "claims:owners"
+HOLDERS = PREFIX + "claims:holders"
+UNREADABLE = PREFIX + "claims:unreadable"
 
 
 def job(job_id: str) -> str:
@@ -72,3 +81,11 @@ def model_workers(name: str) -> str:
 def finished_channel(job_id: str) -> str:
     """The channel on which a job's end is told."""
     return f"{PREFIX}finished:{job_id}"
+
+
+def held(owner: str, queue_list: str) -> str:
+    """Where a message of a list lies between the list and its claim by a worker.
+
+    `recover.lua` reads the list's name from behind the owner's, which is hexadecimal.
+    """
+    return f"{PREFIX}held:{owner}:{queue_list}"

@@ -18,6 +18,7 @@ import numpy as np
 
 from model_store.errors import InvalidInput
 from model_store.signature import Signature, TensorSpec
+from tasks.npy import decode_npy, encode_npy
 
 NPY = "application/x-npy"
 NPZ = "application/x-npz"
@@ -38,18 +39,20 @@ def encode_arrays(arrays: Arrays) -> tuple[str, bytes]:
     """
     if len(arrays) > 1:
         return NPZ, write_npz(arrays)
-    buffer = io.BytesIO()
-    np.save(buffer, next(iter(arrays.values())), allow_pickle=False)
-    return NPY, buffer.getvalue()
+    return NPY, encode_npy(next(iter(arrays.values())))
 
 
 def write_npz(arrays: Arrays) -> bytes:
     """An uncompressed `.npz`; unlike numpy.savez it takes any names, `file` and `allow_pickle` too."""
+    return pack_npz({name: encode_npy(array) for name, array in arrays.items()})
+
+
+def pack_npz(members: Mapping[str, bytes]) -> bytes:
+    """An uncompressed `.npz` of arrays that are `.npy` bytes already, by name."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        for name, array in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
+        for name, npy in members.items():
+            archive.writestr(zipfile.ZipInfo(f"{name}.npy"), npy)
     return buffer.getvalue()
 
 
@@ -81,14 +84,14 @@ def read_headers(
 
 
 def decode_arrays(content_type: str, data: bytes, signature: Signature) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of a payload by input name. For payloads that `read_headers` has accepted.
+    """The arrays of a payload by input name; they may be read-only. For payloads that `read_headers` has accepted.
 
     Raises:
         InvalidInput: the payload is damaged.
     """
     try:
         if content_type == NPY:
-            return {_only_input(signature): np.load(io.BytesIO(data), allow_pickle=False)}
+            return {_only_input(signature): decode_npy(data)}
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (InvalidInput, MemoryError):

@@ -1,35 +1,35 @@
-"""A job's result as bytes, in up to three parts of one Redis hash, and its JSON form.
+"""A job's result as bytes, in the parts of one Redis hash, and its forms for clients.
 
 | part | content |
 |---|---|
-| `outputs` | the model's outputs, an uncompressed `.npz` with a member for each |
+| `output:0:scores` | the model's output `scores`, the first in order, as `.npy`; one such part for each output |
 | `answer` | JSON: what the model's kind makes of them, `{"labels": …}` or `{"detections": …}`, if any |
 | `annotated` | PNG: the picture with its detections drawn; only for jobs sent with `annotate` |
 """
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
-from tasks.payload import Arrays, write_npz
+from tasks.npy import decode_npy, encode_npy
+from tasks.payload import Arrays, pack_npz
 
 #: Redis takes no value above 512 MB (proto-max-bulk-len), and cuts the connection of who sends one.
 MAX_RESULT_BYTES = 268_435_456
 
-OUTPUTS = "outputs"
+OUTPUT = "output:"
 ANSWER = "answer"
 ANNOTATED = "annotated"
 
 
 def encode_result(outputs: Arrays, answer: Mapping[str, Any] | None, annotated: bytes | None) -> dict[str, bytes]:
     """A result's parts. `answer` is None for plain tensors, `annotated` when nothing was to be drawn."""
-    parts = {OUTPUTS: write_npz(outputs)}
+    # A Redis hash keeps no order, so a part's name says which output it is.
+    parts = {f"{OUTPUT}{index}:{name}": encode_npy(array) for index, (name, array) in enumerate(outputs.items())}
     if answer is not None:
         parts[ANSWER] = orjson.dumps(answer)
     if annotated is not None:
@@ -45,16 +45,28 @@ def result_json(parts: Mapping[str, bytes]) -> dict[str, Any]:
     answer: dict[str, Any] = orjson.loads(parts[ANSWER]) if ANSWER in parts else {}
     if "detections" in answer:
         return answer
-    with np.load(io.BytesIO(parts[OUTPUTS]), allow_pickle=False) as archive:
-        outputs = {name: _jsonable(archive[name]) for name in archive.files}
-    return {"outputs": outputs, **answer}
+    return {"outputs": {name: _jsonable(decode_npy(npy)) for name, npy in _outputs(parts).items()}, **answer}
+
+
+def result_npz(parts: Mapping[str, bytes]) -> bytes:
+    """The outputs as an uncompressed `.npz`, with a member for each."""
+    return pack_npz(_outputs(parts))
 
 
 def only_output(parts: Mapping[str, bytes]) -> bytes | None:
     """The one output as `.npy`; None when there are several."""
-    with zipfile.ZipFile(io.BytesIO(parts[OUTPUTS])) as archive:
-        names = archive.namelist()
-        return archive.read(names[0]) if len(names) == 1 else None
+    outputs = list(_outputs(parts).values())
+    return outputs[0] if len(outputs) == 1 else None
+
+
+def _outputs(parts: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The `.npy` of each output by its name, in the model's order."""
+    found = []
+    for part, npy in parts.items():
+        if part.startswith(OUTPUT):
+            index, _, name = part.removeprefix(OUTPUT).partition(":")
+            found.append((int(index), name, npy))
+    return {name: npy for _, name, npy in sorted(found)}
 
 
 def _jsonable(array: np.ndarray[Any, Any]) -> Any:

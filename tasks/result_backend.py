@@ -19,7 +19,7 @@ from celery.exceptions import TaskRevokedError
 from celery.exceptions import TimeoutError as CeleryTimeoutError
 
 from tasks.broker import connect
-from tasks.errors import JobFailed, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.errors import JobFailed, JobFinished, JobGone, JobNotFound
 from tasks.job import Failure, FailureType, Job, Status
 from tasks.job_store import JobStore
 from tasks.result import result_json
@@ -148,7 +148,7 @@ class JobRecordBackend(BaseBackend):
                 self._store.cancel(task_id)
             elif state == states.FAILURE:
                 self._fail(self._store.get(task_id), result, getattr(request, "hostname", None))
-        except (JobNotFound, JobGone, JobFinished, StaleDelivery):
+        except (JobNotFound, JobGone, JobFinished):
             return
 
     def _fail(self, job: Job, error: Any, worker: str | None) -> None:

@@ -85,12 +85,29 @@ class Settings:
         1,
         31_536_000,
     )
-    visibility_timeout_s: int = _setting(
-        "CELERIAC_VISIBILITY_TIMEOUT_S",
-        300,
-        "after this many seconds an unfinished job of a lost worker is given to another; longer than the slowest job",
-        5,
+    lease_s: int = _setting(
+        "CELERIAC_LEASE_S",
+        15,
+        "a worker that has not been heard of for this many seconds loses its jobs to another",
+        3,
+        3600,
+    )
+    bulk_patience_s: int = _setting(
+        "CELERIAC_BULK_PATIENCE_S",
+        30,
+        "bulk jobs are held up by interactive ones no longer than this many seconds; then a batch of them runs",
+        1,
         86_400,
+    )
+    decode_threads: int = _setting(
+        "CELERIAC_DECODE_THREADS", 2, "threads of a worker that decode pictures and large arrays", 1, 64
+    )
+    task_events: int = _setting(
+        "CELERIAC_TASK_EVENTS",
+        1,
+        "1: workers tell Flower of each job; 0: they do not, and Flower sees the workers alone",
+        0,
+        1,
     )
     start_attempts: int = _setting(
         "CELERIAC_START_ATTEMPTS", 3, "failed starts in a row after which a process is given up", 1, 100

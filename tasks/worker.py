@@ -19,14 +19,13 @@ from celery.concurrency import get_implementation
 
 from model_store.errors import ModelNotFound, ModelStoreError
 from model_store.store import find_models
+from tasks.batching.line import Bench
 from tasks.broker import connect
 from tasks.errors import BrokerUnavailable, TasksError
 from tasks.heartbeat import Heartbeat
-from tasks.job_store import JobStore
 from tasks.message import TASK_NAME
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.pool import Pool
-from tasks.predict import Bench
 from tasks.queues import KEEPER_QUEUE, model_of
 from tasks.settings import Settings, read_settings
 
@@ -37,6 +36,12 @@ logger = logging.getLogger(__name__)
 
 #: TensorFlow's native log: errors only. Its greetings on each start tell an operator nothing.
 _TENSORFLOW_LOG_LEVEL = "2"
+
+
+#: Most messages that a worker may hold: the batch in the model, those being stored, and some more. How many it really
+#: claims is decided by `tasks.batching.batcher`, in rows; this is Celery's limit, and shows in `inspect stats`.
+PREFETCH_BATCHES = 5
+MOST_WAITING = 8
 
 
 class CannotServe(TasksError):
@@ -64,8 +69,8 @@ def prepare(sender: Any, **_: Any) -> None:
     except Exception as error:
         sys.excepthook(type(error), error, error.__traceback__)
         _give_in(registry, name, f"The model {name} could not be loaded: {type(error).__name__}: {error}")
-    store = JobStore(client, settings.result_ttl_s)
-    sender.app.tasks[TASK_NAME].bench = Bench(model, store, sender.hostname, settings.max_image_pixels)
+    sender.app.tasks[TASK_NAME].bench = Bench(model, client, sender.hostname, settings)
+    sender.prefetch_multiplier = PREFETCH_BATCHES * max(model.batching.max_rows, 1) + MOST_WAITING
     worker = LiveWorker(sender.hostname, os.getpid(), model.version, device)
     _follow_life(Heartbeat(registry, model.describe(), worker))
 

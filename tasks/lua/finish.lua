@@ -1,32 +1,51 @@
--- Give a job its terminal status, once. The only place where a job ends.
--- KEYS: 1 job, 2 job_input, 3 job_result, 4 unfinished, 5 running, 6 finished, 7 deadlines
--- ARGV: 1 job id, 2 status, 3 delivery that must still be the job's (empty: any), 4 lifetime in s, 5 channel,
---       6 number of record fields and values, then those in turn, then the result's parts and bytes in turn
--- Returns 'done', 'missing', 'stale' (the job is with another worker), or the terminal status that it already has.
-local current = redis.call('HMGET', KEYS[1], 'status', 'delivery')
-if not current[1] then
-  return 'missing'
-end
-if current[1] ~= 'queued' and current[1] ~= 'running' then
-  return current[1]
-end
-if ARGV[3] ~= '' and ARGV[3] ~= current[2] then
-  return 'stale'
-end
+-- Give jobs of one model their terminal status, once. The only place where a job ends.
+-- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines
+-- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 start of channels, 5 lifetime in s, then for
+--       each job: its id, status, the delivery that must still be the job's (empty: any), the number of record fields
+--       and values, those in turn, the number of the result's parts and bytes, those in turn
+-- Returns for each job 'done', 'missing', 'stale' (it is with another worker), or the terminal status that it has.
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])
-local first_part = 7 + ARGV[6]
--- First a command that frees: Redis lets a script that began so go on when its memory is full.
-redis.call('DEL', KEYS[2])
-redis.call('HSET', KEYS[1], 'status', ARGV[2], 'finished_at_us', now_us, unpack(ARGV, 7, first_part - 1))
-redis.call('EXPIRE', KEYS[1], ARGV[4])
-if #ARGV >= first_part then
-  redis.call('HSET', KEYS[3], unpack(ARGV, first_part))
-  redis.call('EXPIRE', KEYS[3], ARGV[4])
+local words, ended, counts = {}, {}, {}
+
+local function finish(id, status, delivery, fields, parts, next)
+  local job = ARGV[1] .. id
+  local current = redis.call('HMGET', job, 'status', 'delivery')
+  if not current[1] then
+    return 'missing'
+  elseif current[1] ~= 'queued' and current[1] ~= 'running' then
+    return current[1]
+  elseif delivery ~= '' and delivery ~= current[2] then
+    return 'stale'
+  end
+  -- First a command that frees: Redis lets a script that began so go on when its memory is full.
+  redis.call('DEL', job .. ARGV[2])
+  redis.call('HSET', job, 'status', status, 'finished_at_us', now_us, unpack(ARGV, fields, parts - 2))
+  redis.call('EXPIRE', job, ARGV[5])
+  if next > parts then
+    redis.call('HSET', job .. ARGV[3], unpack(ARGV, parts, next - 1))
+    redis.call('EXPIRE', job .. ARGV[3], ARGV[5])
+  end
+  table.insert(ended, id)
+  counts[status] = (counts[status] or 0) + 1
+  redis.call('PUBLISH', ARGV[4] .. id, status)
+  return 'done'
 end
-redis.call('ZREM', KEYS[4], ARGV[1])
-redis.call('ZREM', KEYS[5], ARGV[1])
-redis.call('ZREM', KEYS[7], ARGV[1])
-redis.call('HINCRBY', KEYS[6], ARGV[2], 1)
-redis.call('PUBLISH', ARGV[5], ARGV[2])
-return 'done'
+
+local i = 6
+while i <= #ARGV do
+  local fields = i + 4
+  local parts = fields + ARGV[i + 3] + 1
+  local next = parts + ARGV[parts - 1]
+  table.insert(words, finish(ARGV[i], ARGV[i + 1], ARGV[i + 2], fields, parts, next))
+  i = next
+end
+if #ended > 0 then
+  redis.call('ZREM', KEYS[1], unpack(ended))
+  redis.call('ZREM', KEYS[2], unpack(ended))
+  redis.call('ZREM', KEYS[4], unpack(ended))
+  for status, count in pairs(counts) do
+    redis.call('HINCRBY', KEYS[3], status, count)
+  end
+end
+return words

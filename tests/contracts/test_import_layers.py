@@ -35,11 +35,13 @@ RECORD_HALF = {
     "tasks.keys",
     "tasks.message",
     "tasks.model_registry",
+    "tasks.npy",
     "tasks.payload",
     "tasks.ports",
     "tasks.queues",
     "tasks.result",
     "tasks.settings",
+    "tasks.submission",
 }
 SIGNATURE_HALF = {
     "model_store.errors",
@@ -47,6 +49,7 @@ SIGNATURE_HALF = {
     "model_store.pictures",
     "model_store.signature",
     "model_store.spec",
+    "model_store.spec_table",
 }
 
 

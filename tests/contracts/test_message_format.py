@@ -62,3 +62,15 @@ def test_message_and_event_are_those_of_celery(client: redis.Redis, lane: Lane, 
     theirs = opened(event["data"])
     assert without_volatile(our_event) == without_volatile(theirs)
     assert set(our_event["body"]) == set(theirs["body"])
+
+
+def test_each_message_and_event_is_its_own_jobs_with_a_delivery_tag_of_its_own() -> None:
+    tags = set()
+    for model in ("digits", "digits", "hands"):
+        job = Job(id=new_job_id(), model=model, version=1)
+        for raw in (task_message(job), task_message(job), sent_event(job)):
+            message = opened(raw)
+            assert job.id in str(message["body"])
+            assert "~" not in str(message)
+            tags.add(message["properties"]["delivery_tag"])
+    assert len(tags) == 9

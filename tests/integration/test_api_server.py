@@ -21,6 +21,7 @@ import redis
 from tasks import keys
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
+from tasks.result import result_npz
 from tests.http_api import NPY, npy, play_worker, publish_models, until
 from tests.valkey import Valkey, free_port
 
@@ -134,10 +135,8 @@ def test_a_job_goes_the_whole_way_over_http(
         play_worker(job_store, job_id)
     # Then the client hears of it
     assert [poll.json()["status"] for poll in polls] == ["succeeded"] * 3
-    assert (
-        http.get(f"{location}/result", headers={"Accept": "application/x-npz"}).content
-        == (job_store.result(job_id)["outputs"])
-    )
+    answer = http.get(f"{location}/result", headers={"Accept": "application/x-npz"})
+    assert answer.content == result_npz(job_store.result(job_id))
 
 
 def test_bodies_come_whole_or_are_refused(http: httpx.Client, client: redis.Redis) -> None:

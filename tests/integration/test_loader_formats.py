@@ -72,6 +72,7 @@ def test_a_card_tells_what_clients_need(linear: Model) -> None:
         "signature": linear.signature.to_json(),
         "takes_pictures": False,
         "labels": False,
+        "batching": linear.batching.to_json(),
     }
 
 

@@ -77,7 +77,14 @@ def test_a_model_that_says_any_rows_but_takes_one_is_found_out(tmp_path: Path) -
     # When it was warmed up
     model.warm_up()
 
-    # Then its signature says so, and more rows are refused before they reach it
+    # Then more rows are as many calls
+    assert model.predict({"x": np.ones((3, 3), "float32")})["y"].tolist() == [[2, 2, 2]] * 3
+    assert model.batching.sizes == (1,)
+
+
+def test_a_model_that_takes_one_row_and_gives_none_takes_no_more(tmp_path: Path) -> None:
+    model = put(tmp_path, lambda x: {"y": tf.reduce_mean(tf.ensure_shape(x, (1, 3)))}, x=ROWS)
+    model.warm_up()
     assert model.signature.inputs["x"].shape == (1, 3)
     assert not model.takes_many_rows
     with pytest.raises(InvalidInput, match=r"expected shape \(1, 3\), got shape \(2, 3\)"):

@@ -10,6 +10,7 @@ from tasks.job import Job, Lane, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.sweeper import republish_lost
+from tests.stand_in_worker import StandInWorker
 
 QUEUE = "model.digits"
 
@@ -42,7 +43,7 @@ def test_a_job_whose_message_is_gone_is_queued_again_in_its_lane(client: redis.R
 def test_a_job_that_a_worker_lost_while_it_ran_is_queued_again(client: redis.Redis, job_store: JobStore) -> None:
     job = submitted(job_store)
     client.delete(QUEUE)
-    job_store.start(job.id, "digits", "w")
+    StandInWorker(job_store).start(job.id)
     assert republish_lost(client, job_store) == 1
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store.errors import SpecError
-from model_store.spec import DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
+from model_store.spec import BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
 
 FILE = Path("models/fer/model.toml")
 
@@ -37,6 +37,10 @@ def test_every_key_is_read() -> None:
         gpu = 1
         memory_limit_mb = 2048
         cpu_threads = 2
+        [batching]
+        max_batch_size = 64
+        max_batch_wait_ms = 2.5
+        sizes = [1, 8, 64]
         """,
         FILE,
     )
@@ -47,6 +51,7 @@ def test_every_key_is_read() -> None:
         min_score=0.25,
         image=ImageSpec("grey", (0.1, 0.0, 0.9, 1.0), (64, 48), (-1.0, 1.0), "image_tensor"),
         device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
+        batching=BatchingSpec(max_batch_size=64, max_batch_wait_ms=2.5, sizes=(1, 8, 64)),
         file=FILE,
     )
 
@@ -78,9 +83,13 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("label = 1", "has an unknown key label; known are kind, labels, outputs, min_score, image, device."),
+        ("label = 1", "has an unknown key label; known are kind, labels, outputs, min_score, image, device, batching."),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
+        (
+            "[batching]\nsize = [1]",
+            "has an unknown key batching.size; known are max_batch_size, max_batch_wait_ms, sizes.",
+        ),
     ],
 )
 def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) -> None:
@@ -117,10 +126,38 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("[device]\ngpu = true", "device.gpu"),
         ("[device]\nmemory_limit_mb = 0", "device.memory_limit_mb"),
         ("[device]\ncpu_threads = 0", "device.cpu_threads"),
+        ("batching = true", "batching"),
+        ("[batching]\nmax_batch_size = 0", "batching.max_batch_size"),
+        ("[batching]\nmax_batch_size = 65537", "batching.max_batch_size"),
+        ("[batching]\nmax_batch_size = 8.0", "batching.max_batch_size"),
+        ("[batching]\nmax_batch_wait_ms = -1", "batching.max_batch_wait_ms"),
+        ("[batching]\nmax_batch_wait_ms = 60001", "batching.max_batch_wait_ms"),
+        ("[batching]\nsizes = 8", "batching.sizes"),
+        ("[batching]\nsizes = [8, 4]", "batching.sizes"),
+        ("[batching]\nsizes = [4, 4]", "batching.sizes"),
+        ("[batching]\nsizes = [0, 4]", "batching.sizes"),
     ],
 )
 def test_a_wrong_value_is_refused_naming_file_and_key(text: str, key: str) -> None:
     assert refusal(text).startswith(f"{FILE}: {key} must be ")
+
+
+def test_sizes_beyond_the_largest_batch_are_refused_with_both() -> None:
+    text = "[batching]\nmax_batch_size = 16\nsizes = [8, 32]"
+    assert refusal(text) == (
+        f"{FILE}: batching.sizes goes up to 32 rows, but batching.max_batch_size allows 16; raise the one or shorten "
+        "the other."
+    )
+
+
+def test_waiting_for_a_batch_of_one_row_is_refused() -> None:
+    text = "[batching]\nmax_batch_size = 1\nmax_batch_wait_ms = 5"
+    assert refusal(text).startswith(f"{FILE}: batching.max_batch_wait_ms is 5, but with batching.max_batch_size = 1 ")
+
+
+def test_no_sizes_are_not_the_same_as_nothing_said_of_sizes() -> None:
+    assert parse_spec("[batching]\nsizes = []", FILE).batching == BatchingSpec(sizes=())
+    assert parse_spec("", FILE).batching == BatchingSpec(max_batch_size=None, max_batch_wait_ms=0.0, sizes=None)
 
 
 def test_a_wrong_value_is_shown_but_not_at_length() -> None:

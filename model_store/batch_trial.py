@@ -1,0 +1,124 @@
+"""Times calls of a model with more and more rows. No TensorFlow: the model comes as a function."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from time import perf_counter
+
+from model_store.batching import MOST_ROWS, Batching, Timing, doubling_sizes, good_rows, needs_padding
+from model_store.errors import PredictError
+from model_store.spec import BatchingSpec
+
+# Makes the inputs of so many rows, and gives the call on them.
+Prepare = Callable[[int], Callable[[], object]]
+
+LONGEST_CALL_MS = 400.0
+SEARCH_S = 3.0
+# Each size is timed again after all others, so that a busy moment of the machine does not decide.
+PASSES = 3
+CALLS = 2
+# Short calls are repeated for this long, as they vary most.
+SAMPLE_MS = 4.0
+# Where the rows a second have not grown by this much for this many doublings, they will not.
+GROWTH = 1.02
+FLAT_DOUBLINGS = 2
+# For sizes that model.toml names, which are all wanted warm.
+WARM_SIZES_S = 20.0
+
+
+def find_batching(spec: BatchingSpec, prepare: Prepare) -> Batching:
+    """How many rows should share a call of a model that takes any number: as model.toml says, else as measured."""
+    max_rows = spec.max_batch_size or (spec.sizes[-1] if spec.sizes else good_rows(time_doubled_rows(prepare)))
+    if max_rows > 1:
+        warm_rows(prepare, spec.sizes or (max_rows,))
+    sizes = spec.sizes
+    if sizes is None:
+        sizes = doubling_sizes(max_rows) if needs_padding(_time_unseen_rows(prepare, max_rows)) else ()
+        warm_rows(prepare, sizes)
+    return Batching(max_rows, spec.max_batch_wait_ms, sizes)
+
+
+def _time_unseen_rows(prepare: Prepare, max_rows: int) -> list[Timing]:
+    """Timings of one or two sizes below the largest that no doubling meets; none where there is no such size."""
+    sizes = {max_rows - 1, max_rows // 2 + 1} - {0, *doubling_sizes(max_rows)}
+    timings = [time_rows(prepare, rows) for rows in sorted(sizes)]
+    return [timing for timing in timings if timing is not None]
+
+
+def time_doubled_rows(prepare: Prepare) -> list[Timing]:
+    """Time calls of 1, 2, 4 … rows, until more rows bring nothing, take too long, or fail.
+
+    Returns:
+        A timing for each size that ran; sizes beyond the memory of the device or the process are left out.
+    """
+    began_s = perf_counter()
+    timings: list[Timing] = []
+    rows = 1
+    while rows <= MOST_ROWS and _since_s(began_s) < SEARCH_S and _may_grow(timings):
+        timing = time_rows(prepare, rows)
+        if timing is None:
+            break
+        timings.append(timing)
+        rows *= 2
+    for _ in range(PASSES - 1):
+        timings = [_time_again(prepare, timing) if _since_s(began_s) < SEARCH_S else timing for timing in timings]
+    return timings
+
+
+def time_rows(prepare: Prepare, rows: int) -> Timing | None:
+    """Time calls of so many rows, the first one apart; None where the memory does not suffice or the model fails."""
+    try:
+        call = prepare(rows)
+        return Timing(rows, _call_ms(call), _best_ms(call))
+    except (PredictError, MemoryError):
+        return None
+
+
+def warm_rows(prepare: Prepare, sizes: Iterable[int]) -> None:
+    """Run each size once, as far as time and memory suffice."""
+    began_s = perf_counter()
+    for rows in sizes:
+        if _since_s(began_s) > WARM_SIZES_S:
+            return
+        try:
+            prepare(rows)()
+        except (PredictError, MemoryError):
+            return
+
+
+def _may_grow(timings: list[Timing]) -> bool:
+    if len(timings) <= FLAT_DOUBLINGS:
+        return not timings or timings[-1].best_ms < LONGEST_CALL_MS
+    before, latest = timings[:-FLAT_DOUBLINGS], timings[-FLAT_DOUBLINGS:]
+    grown = GROWTH * max(timing.rows_per_ms for timing in before)
+    return timings[-1].best_ms < LONGEST_CALL_MS and any(timing.rows_per_ms >= grown for timing in latest)
+
+
+def _time_again(prepare: Prepare, timing: Timing) -> Timing:
+    try:
+        return replace(timing, best_ms=min(timing.best_ms, _best_ms(prepare(timing.rows))))
+    except (PredictError, MemoryError):
+        return timing
+
+
+def _best_ms(call: Callable[[], object]) -> float:
+    began_s = perf_counter()
+    best_ms = _call_ms(call)
+    calls = 1
+    while calls < CALLS or _since_s(began_s) * 1000 < SAMPLE_MS:
+        if best_ms > LONGEST_CALL_MS:
+            break
+        best_ms = min(best_ms, _call_ms(call))
+        calls += 1
+    return best_ms
+
+
+def _call_ms(call: Callable[[], object]) -> float:
+    began_s = perf_counter()
+    call()
+    return _since_s(began_s) * 1000
+
+
+def _since_s(began_s: float) -> float:
+    return perf_counter() - began_s

@@ -1,0 +1,175 @@
+"""The jobs that a worker holds and has not begun: claimed, looked at, ready. Shared by its threads."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
+
+from tasks.batching.entry import Entry
+from tasks.batching.plan import messages_wanted, next_batch, wait_s
+from tasks.job import Lane
+from tasks.transport.scripts import MOST_AT_ONCE
+
+#: While jobs are being run, claims are this far apart, so that one claim takes what came in meanwhile.
+CLAIM_PAUSE_S = 0.005
+
+
+class Batcher:
+    """Where the loop puts claimed jobs, the loader makes them ready, and the runner takes batches of them.
+
+    It is the `Demand` of the process's claims: what it wants is claimed, and no more.
+
+    Args:
+        max_rows: asked for the most rows of a batch.
+        max_wait_s: how long a ready job may wait for its batch to fill.
+        bulk_patience_s: how long bulk jobs may be held up by interactive ones.
+        ask_again: called with a pause in s after which `wanted` is to be asked again; from any thread with 0.
+    """
+
+    def __init__(
+        self,
+        max_rows: Callable[[], int],
+        max_wait_s: float,
+        bulk_patience_s: float,
+        ask_again: Callable[[float], None],
+    ) -> None:
+        self._max_rows = max_rows
+        self._max_wait_s = max_wait_s
+        self._bulk_patience_s = bulk_patience_s
+        self._ask_again = ask_again
+        self._changed = threading.Condition(threading.RLock())
+        self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
+        self._loading: list[Entry] = []
+        self._ready: list[Entry] = []
+        self._running = 0
+        self._closed = False
+        self._rows_a_job = 1.0
+        self._bulk_served_s = monotonic()
+        self._claimed_s = 0.0
+
+    # The loop's side.
+
+    def add(self, entry: Entry) -> None:
+        """A job was claimed."""
+        with self._changed:
+            self._waiting[entry.lane].append(entry)
+            self._changed.notify_all()
+
+    def wanted(self) -> int:
+        """How many more messages to claim now."""
+        with self._changed:
+            held = sum(map(len, self._waiting.values())) + len(self._loading)
+            rows = held * self._rows_a_job + sum(entry.rows for entry in self._ready)
+            is_busy = not self.is_idle()
+            number = 0 if self._closed else messages_wanted(rows, self._rows_a_job, self._max_rows())
+        pause_s = self._claimed_s + CLAIM_PAUSE_S - monotonic()
+        if number and is_busy and pause_s > 0:
+            self._ask_again(pause_s)
+            return 0
+        if number:
+            self._claimed_s = monotonic()
+        return min(number, MOST_AT_ONCE)
+
+    def is_idle(self) -> bool:
+        """Whether there is no job, here or in the model."""
+        with self._changed:
+            return not (self._running or self._ready or self._loading or any(self._waiting.values()))
+
+    def bulk_first(self) -> bool:
+        """Whether bulk jobs have been held up too long."""
+        return monotonic() - self._bulk_served_s >= self._bulk_patience_s
+
+    def emptied(self) -> None:
+        """Nothing waits in Redis, so no bulk job is held up but those that are here."""
+        with self._changed:
+            if not self._waiting[Lane.BULK] and all(entry.lane is not Lane.BULK for entry in self._ready):
+                self._bulk_served_s = monotonic()
+
+    def lost(self, tags: frozenset[str]) -> None:
+        """These jobs are another worker's; those that have begun find out by themselves."""
+        self._remove(lambda entry: entry.delivery.tag in tags)
+
+    def close(self) -> None:
+        """Hand out no more jobs."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def withdraw(self) -> list[Entry]:
+        """All jobs that have not begun; they are nobody's then."""
+        return self._remove(lambda entry: True)
+
+    def unfinished(self) -> list[Entry]:
+        """All jobs that have not begun, in the order of their arrival."""
+        with self._changed:
+            return [*self._ready, *self._loading, *(entry for lane in Lane for entry in self._waiting[lane])]
+
+    # The loader's side.
+
+    def next_waiting(self, most: int) -> list[Entry]:
+        """Jobs to look at, interactive ones first; waits for one. Empty when closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or any(self._waiting.values()))
+            if self._closed:
+                return []
+            lanes = [Lane.BULK, Lane.INTERACTIVE] if self.bulk_first() else [Lane.INTERACTIVE, Lane.BULK]
+            waiting = next(self._waiting[lane] for lane in lanes if self._waiting[lane])
+            self._loading = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+            return list(self._loading)
+
+    def put_ready(self, ready: Sequence[Entry], later: Sequence[Entry] = ()) -> None:
+        """Jobs were looked at: those that the model can run, and those to be looked at again.
+
+        What was lost or withdrawn meanwhile is left out.
+        """
+        with self._changed:
+            held = set(self._loading)
+            self._ready += [entry for entry in ready if entry in held]
+            for entry in reversed([entry for entry in later if entry in held]):
+                self._waiting[entry.lane].appendleft(entry)
+            self._loading = []
+            if ready:
+                rows_a_job = sum(entry.rows for entry in ready) / len(ready)
+                self._rows_a_job += 0.2 * (rows_a_job - self._rows_a_job)
+            self._changed.notify_all()
+
+    # The runner's side.
+
+    def next_batch(self) -> list[Entry]:
+        """The jobs to run next; waits for one. Empty when closed. Those of the last batch are done with."""
+        with self._changed:
+            was_running, self._running = self._running, 0
+            if was_running and not self._ready:
+                self._ask_again(0.0)
+            while not self._closed:
+                pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
+                if self._ready and not pause_s:
+                    return self._take_batch()
+                self._changed.wait(pause_s or None)
+            return []
+
+    def _take_batch(self) -> list[Entry]:
+        batch = next_batch(self._ready, self._max_rows(), self.bulk_first())
+        if batch[0].lane is Lane.BULK:
+            self._bulk_served_s = monotonic()
+        taken = set(batch)
+        self._ready = [entry for entry in self._ready if entry not in taken]
+        self._running = len(batch)
+        return batch
+
+    def _remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
+        with self._changed:
+            removed = [entry for entry in self._ready if unwanted(entry)]
+            removed += [entry for entry in self._loading if unwanted(entry)]
+            removed += [entry for lane in Lane for entry in self._waiting[lane] if unwanted(entry)]
+            self._keep_all_but(removed)
+            return removed
+
+    def _keep_all_but(self, removed: Iterable[Entry]) -> None:
+        gone = set(removed)
+        self._ready = [entry for entry in self._ready if entry not in gone]
+        self._loading = [entry for entry in self._loading if entry not in gone]
+        for lane in Lane:
+            self._waiting[lane] = deque(entry for entry in self._waiting[lane] if entry not in gone)

@@ -1,0 +1,62 @@
+"""Running a batch so that no job fails for its neighbour's fault."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+from model_store.errors import OutOfMemory
+from tasks.batching.rows import Array, Arrays, halves, join, split
+
+logger = logging.getLogger(__name__)
+
+Predict = Callable[[Arrays], Arrays]
+#: A job's outputs, or what its model said of it alone.
+Computed = dict[str, Array] | Exception
+
+
+class Computer:
+    """Runs batches, and remembers what the memory can take.
+
+    Attributes:
+        max_rows: The most rows that a batch should have; halved each time that the memory did not suffice for one.
+    """
+
+    def __init__(self, predict: Predict, max_rows: int, takes_many_rows: bool) -> None:
+        self._predict = predict
+        self._takes_many_rows = takes_many_rows
+        self.max_rows = max_rows
+
+    def run(self, jobs: Sequence[Arrays], counts: Sequence[int]) -> list[Computed]:
+        """Each job's outputs, or its own error. What fails is cut in half until the one at fault stands alone.
+
+        Args:
+            jobs: their inputs, of the same group; a single one may have any.
+            counts: their rows.
+        """
+        try:
+            outputs = self._predict(join(jobs))
+        except Exception as error:
+            is_memory = isinstance(error, OutOfMemory | MemoryError)
+            if is_memory:
+                self._remember(sum(counts))
+            if len(jobs) > 1:
+                cut = halves(counts)
+                return [*self.run(jobs[:cut], counts[:cut]), *self.run(jobs[cut:], counts[cut:])]
+            if is_memory and counts[0] > 1 and self._takes_many_rows:
+                return [self._run_in_halves(jobs[0], counts[0])]
+            return [error]
+        return [dict(outputs)] if len(jobs) == 1 else list(split(outputs, counts))
+
+    def _run_in_halves(self, job: Arrays, rows: int) -> Computed:
+        cut = rows // 2
+        parts = [{name: array[:cut] for name, array in job.items()}, {name: array[cut:] for name, array in job.items()}]
+        answers = [self.run([part], [count])[0] for part, count in zip(parts, (cut, rows - cut), strict=True)]
+        failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
+        return failed or dict(join([answer for answer in answers if not isinstance(answer, Exception)]))
+
+    def _remember(self, rows: int) -> None:
+        limit = max(1, rows // 2)
+        if limit < self.max_rows:
+            logger.warning("Memory did not suffice for a batch of %d rows; batches have at most %d now.", rows, limit)
+            self.max_rows = limit

@@ -1,0 +1,64 @@
+"""The end of a worker: it finishes the batch in hand and gives the rest back."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from celery import bootsteps
+from celery.bootsteps import RUN
+from celery.worker import state
+
+from tasks.message import TASK_NAME
+
+logger = logging.getLogger(__name__)
+
+#: How often the events of a finishing worker are sent; its leases are renewed as often as its transport says.
+TURN_S = 0.05
+
+
+class Drain(bootsteps.StartStopStep):  # type: ignore[misc]
+    """A step of Celery's consumer that stops before the connection does. A reconnect stops it too, and passes."""
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    def stop(self, consumer: Any) -> None:
+        """Finish the batch in hand, and return all other claims to their lists."""
+        line = consumer.app.tasks[TASK_NAME].line
+        if consumer.blueprint.state == RUN or line is None:
+            return
+        channel = consumer.task_consumer.channel
+        turn = _Turn(channel, line)
+        line.finish(turn.meanwhile, TURN_S)
+        left = line.batcher.withdraw()
+        channel.settle()
+        returned = channel.give_back([entry.delivery.tag for entry in left])
+        for entry in left:
+            state.task_ready(entry.request)
+        if returned:
+            logger.info("%d jobs that had not begun are back in the queue.", returned)
+        if consumer.event_dispatcher:
+            consumer.event_dispatcher.flush()
+
+
+class _Turn:
+    """What the event loop would do meanwhile."""
+
+    def __init__(self, channel: Any, line: Any) -> None:
+        self._channel = channel
+        self._line = line
+        self._renewed_s = time.monotonic()
+
+    def meanwhile(self) -> None:
+        self._line.notices.deliver()
+        try:
+            self._keep_up()
+        except self._channel.connection_errors as error:
+            logger.warning("The broker does not answer, leases are not renewed: %s.", type(error).__name__)
+
+    def _keep_up(self) -> None:
+        self._channel.settle()
+        if time.monotonic() - self._renewed_s > self._channel.lease_s / 3:
+            self._channel.keep_leases()
+            self._renewed_s = time.monotonic()

@@ -1,0 +1,124 @@
+"""A worker's side of the job records: look at the jobs of claimed messages, begin them, end them; many at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from tasks import keys
+from tasks.broker import broker_errors
+from tasks.job import Job
+
+_LUA = Path(__file__).parent / "lua"
+
+#: A job that has been about to run this often, and never ended, kills its workers.
+MAX_ATTEMPTS = 3
+
+TAKEN = "taken"  #: it is this worker's to run
+LOST = "lost"  #: its message is another worker's meanwhile
+MISSING = "missing"  #: nobody has recorded it
+FOREIGN = "foreign"  #: it is another model's
+DUPLICATE = "duplicate"  #: it is being run by another message of it
+LATE = "late"  #: its deadline has passed
+POISONED = "poisoned"  #: it had its attempts, and never ended
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A claimed message's job: the message's delivery tag, the token of its claim, the job's id."""
+
+    tag: str
+    token: str
+    job_id: str
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found of a job: `TAKEN` with record and input, or why it is not to be run here.
+
+    Attributes:
+        word: `TAKEN`, `LOST`, `MISSING`, `FOREIGN`, or its terminal status.
+        job: What is needed of the record to run it.
+        payload: Its input, raw.
+    """
+
+    word: str
+    job: Job | None = None
+    payload: bytes = b""
+
+
+class Deliveries:
+    """The jobs of one worker. Every method raises BrokerUnavailable when Redis does not answer.
+
+    Args:
+        client: of the broker, see `tasks.broker.connect`.
+        model: the worker's.
+        worker: its name.
+    """
+
+    def __init__(self, client: redis.Redis, model: str, worker: str) -> None:
+        self._model = model
+        self._worker = worker
+        self._take = client.register_script((_LUA / "take.lua").read_text())
+        self._begin = client.register_script((_LUA / "begin.lua").read_text())
+
+    def take(self, deliveries: Sequence[Delivery], most_bytes: int) -> list[Look]:
+        """Get what is needed to run each job. Nothing is written, so a worker that dies here has done nothing.
+
+        Returns:
+            A look at each, or at the first ones only, at least one, when the inputs of more have over `most_bytes`.
+        """
+        arguments = [text for given in deliveries for text in (given.tag, given.token, given.job_id)]
+        with broker_errors():
+            answers: list[list[Any]] = self._take(
+                keys=[keys.OWNERS],
+                args=[
+                    keys.job(""),
+                    keys.job_input("").removeprefix(keys.job("")),
+                    self._model,
+                    most_bytes,
+                    *arguments,
+                ],
+            )
+        return [self._look(given.job_id, answer) for given, answer in zip(deliveries, answers, strict=False)]
+
+    def begin(self, deliveries: Sequence[Delivery], run: str) -> list[int | str]:
+        """Count the delivery and the attempt of each job: the model runs it next.
+
+        Args:
+            deliveries: those taken.
+            run: any text of this one run; asking again with it, because the answer was lost, counts nothing twice.
+
+        Returns:
+            For each the number of its delivery, with which alone it can be ended by who runs it; or `LOST`,
+            `DUPLICATE`, `MISSING`, `LATE`, `POISONED`, or its terminal status.
+        """
+        arguments = [text for given in deliveries for text in (given.tag, given.token, given.job_id)]
+        with broker_errors():
+            words: list[bytes] = self._begin(
+                keys=[keys.OWNERS, keys.DEADLINES, keys.running(self._model)],
+                args=[keys.job(""), self._worker, MAX_ATTEMPTS, run, *arguments],
+            )
+        return [int(word) if word.isdigit() else word.decode() for word in words]
+
+    def _look(self, job_id: str, answer: list[Any]) -> Look:
+        if answer[0] != b"taken":
+            return Look(answer[0].decode())
+        _, attempt, version, pinned, content_type, rows, min_score, annotate, payload = answer
+        job = Job(
+            id=job_id,
+            model=self._model,
+            version=int(version),
+            pinned=pinned == b"1",
+            content_type=content_type.decode() if content_type else "",
+            rows=int(rows),
+            min_score=None if min_score is None else float(min_score),
+            annotate=annotate == b"1",
+            worker=self._worker,
+            attempt=int(attempt),
+        )
+        return Look(TAKEN, job, payload or b"")

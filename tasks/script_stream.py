@@ -1,0 +1,59 @@
+"""Calls of one Lua script in turn, each built while the server works on the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import redis
+from redis.commands.core import Script
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+#: KEYS and ARGV of a call.
+ScriptCall = tuple[list[str], list[Any]]
+
+
+def stream_calls(client: redis.Redis, script: Script, calls: Iterable[ScriptCall]) -> None:
+    """Make calls that do no harm when made twice, one at a time; after one that fails no more are made.
+
+    redis-py sends only when it has time to wait for the answer. Here the answer is read when the next call is ready.
+    """
+    # redis-py leaves most of a connection's methods untyped.
+    connection: Any = client.connection_pool.get_connection()
+    under_way: ScriptCall | None = None
+    try:
+        for call in calls:
+            _finish(connection, script, under_way)
+            under_way = _begin(connection, script, call)
+        _finish(connection, script, under_way)
+    except BaseException:
+        # An answer may still be on its way, and the next user of the connection must not get it.
+        connection.disconnect()
+        raise
+    finally:
+        client.connection_pool.release(connection)
+
+
+def _begin(connection: Any, script: Script, call: ScriptCall) -> ScriptCall | None:
+    """Send a call; gives it back when there is an answer to wait for."""
+    names, args = call
+    try:
+        connection.send_command("EVALSHA", script.sha, len(names), *names, *args)
+    except (RedisConnectionError, RedisTimeoutError):
+        script(keys=names, args=args)
+        return None
+    return call
+
+
+def _finish(connection: Any, script: Script, call: ScriptCall | None) -> None:
+    if call is None:
+        return
+    names, args = call
+    try:
+        connection.read_response()
+    except (NoScriptError, RedisConnectionError, RedisTimeoutError):
+        # The server was restarted or replaced: once more, as redis-py does it, with its retries.
+        connection.disconnect()
+        script(keys=names, args=args)

@@ -1,0 +1,102 @@
+"""The messages that this process has claimed and not yet acknowledged. It outlives connections and their channels."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Mapping
+from itertools import count
+from typing import Protocol
+
+
+class Demand(Protocol):
+    """Who decides what is claimed, and wants to know what became of it. Called on the event loop."""
+
+    def wanted(self) -> int:
+        """How many more messages are wanted now; the prefetch count may allow less."""
+
+    def is_idle(self) -> bool:
+        """Whether nothing is in hand: then a message is claimed the moment that it comes, with all that came."""
+
+    def bulk_first(self) -> bool:
+        """Whether the next claim shall begin with the bulk lists."""
+
+    def emptied(self) -> None:
+        """A claim found less than was wanted: nothing waits in Redis."""
+
+    def lost(self, tags: frozenset[str]) -> None:
+        """These messages are another worker's now."""
+
+
+class Claims:
+    """What one worker holds: for each delivery tag the token of its claim. Changed on the event loop alone.
+
+    A tag comes back with a message that was returned and claimed anew, a token never does: it is what makes a claim
+    this one. Acknowledgements and returns are collected here until the channel of the day sends them.
+
+    Attributes:
+        owner: This process, as hexadecimal digits.
+        demand: Decides what is claimed; None claims what the channel's prefetch count allows.
+    """
+
+    def __init__(self) -> None:
+        self.owner = uuid.uuid4().hex
+        self.demand: Demand | None = None
+        self._tokens: dict[str, str] = {}
+        self._acknowledged: dict[str, str] = {}
+        self._rejected: dict[str, str] = {}
+        self._numbers = count(1)
+
+    def __len__(self) -> int:
+        return len(self._tokens)
+
+    def __contains__(self, tag: object) -> bool:
+        return tag in self._tokens
+
+    @property
+    def tokens(self) -> Mapping[str, str]:
+        """Delivery tag to token of all that is held."""
+        return self._tokens
+
+    def new_token(self) -> str:
+        """For the next claim."""
+        return f"{self.owner}:{next(self._numbers)}"
+
+    def add(self, tag: str, token: str) -> None:
+        """A message was claimed."""
+        self._tokens[tag] = token
+
+    def acknowledge(self, tag: str) -> None:
+        """It is done with; Redis is told with the next `take_acknowledged`. A claim that is not held is passed over."""
+        if token := self._tokens.pop(tag, None):
+            self._acknowledged[tag] = token
+
+    def reject(self, tag: str) -> None:
+        """It goes back to the end of its list; Redis is told with the next `take_rejected`."""
+        if token := self._tokens.pop(tag, None):
+            self._rejected[tag] = token
+
+    def take_acknowledged(self) -> dict[str, str]:
+        """What was acknowledged since the last call."""
+        taken, self._acknowledged = self._acknowledged, {}
+        return taken
+
+    def take_rejected(self) -> dict[str, str]:
+        """What was rejected since the last call."""
+        taken, self._rejected = self._rejected, {}
+        return taken
+
+    def put_back(self, acknowledged: Mapping[str, str], rejected: Mapping[str, str]) -> None:
+        """Redis could not be told; the next connection will."""
+        self._acknowledged.update(acknowledged)
+        self._rejected.update(rejected)
+
+    def drop(self, tags: Iterable[str]) -> None:
+        """They were given back."""
+        for tag in tags:
+            self._tokens.pop(tag, None)
+
+    def forget(self, tags: Iterable[str]) -> None:
+        """They are another worker's now."""
+        gone = frozenset(tag for tag in tags if self._tokens.pop(tag, None))
+        if gone and self.demand:
+            self.demand.lost(gone)
