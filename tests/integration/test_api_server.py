@@ -135,8 +135,9 @@ def test_a_job_goes_the_whole_way_over_http(
         play_worker(job_store, job_id)
     # Then the client hears of it
     assert [poll.json()["status"] for poll in polls] == ["succeeded"] * 3
-    answer = http.get(f"{location}/result", headers={"Accept": "application/x-npz"})
-    assert answer.content == result_npz(job_store.result(job_id))
+    assert http.get(f"{location}/result", headers={"Accept": "application/x-npz"}).content == result_npz(
+        job_store.result(job_id)
+    )
 
 
 def test_bodies_come_whole_or_are_refused(http: httpx.Client, client: redis.Redis) -> None:
