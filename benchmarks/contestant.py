@@ -80,7 +80,7 @@ class Contestant:
             return None
         folder = environments / self.name
         marker = folder / "installed"
-        wanted = self.requirements.read_text() + (ROOT / "benchmarks" / "contestants" / "tensorflow.txt").read_text()
+        wanted = self.requirements.read_text() + (ROOT / "benchmarks" / "contestants" / "shared.txt").read_text()
         if marker.exists() and marker.read_text() == wanted:
             return None
         steps = (

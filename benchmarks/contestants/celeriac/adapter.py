@@ -11,9 +11,7 @@ from tasks import keys
 def _worker(setting: WorkerSetting) -> list[str]:
     name = setting.model
     options = ["-Q", f"model.{name}", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-    # Events are on by default. What follows `--` overrides celeryconfig.
-    quiet = [] if setting.events else ["--", "worker.send_task_events=0"]
-    return ["-m", "celery", "-A", "tasks.app", "worker", *options, "--loglevel", "WARNING", *quiet]
+    return ["-m", "celery", "-A", "tasks.app", "worker", *options, "--loglevel", "WARNING"]
 
 
 def _finished(client: redis.Redis, model: str, jobs: int) -> int:
