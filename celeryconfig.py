@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from tasks.broker import SENTINEL_OPTIONS
 from tasks.broker_address import wait_for_broker_url
 from tasks.queues import KEEPER_QUEUE
+from tasks.redis_url import parse_redis_url
 from tasks.settings import read_settings
 
 _settings = read_settings()
 
-broker_url = wait_for_broker_url(_settings)
+_broker = parse_redis_url(wait_for_broker_url(_settings))
+
+broker_url = _broker.for_celery()
+broker_use_ssl = _broker.tls  # kombu has it from the URL; Flower reads it here only
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a broker that is away for long comes back too
-broker_transport = "tasks.transport.transport:Transport"
+# It overrides what kombu would choose by the URL's scheme.
+broker_transport = "tasks.transport.transport:" + ("SentinelTransport" if _broker.has_sentinels else "Transport")
 broker_channel_error_retry = True  # a server that cannot write for a moment is asked again
 broker_transport_options = {
     # The jobs of a worker that is not heard of for this many seconds are given to another.
@@ -19,6 +25,11 @@ broker_transport_options = {
     "socket_timeout": 30,
     "socket_keepalive": True,
     "health_check_interval": 25,
+    # Of keys and channels; tasks.keys puts the same before ours.
+    "global_keyprefix": _settings.key_prefix,
+    # For sentinel:// only.
+    "master_name": _settings.sentinel_master,
+    "sentinel_kwargs": SENTINEL_OPTIONS,
 }
 
 # AsyncResult reads the job record; nothing is stored twice.
@@ -28,7 +39,7 @@ result_backend = "tasks.result_backend:JobRecordBackend"
 accept_content = ["json"]
 task_serializer = "json"
 result_serializer = "json"
-event_serializer = "json"
+event_serializer = "orjson"  # JSON too, see tasks.app
 
 # One process, one model: TensorFlow hangs in a process forked after it was loaded.
 worker_pool = "tasks.pool:Pool"

@@ -30,7 +30,7 @@ def main() -> None:
         refuse_taken_port(address, settings.port)
         redis_url = wait_for_broker_url(settings)
         # A URL that cannot be used is refused here, in one sentence; nothing is connected yet.
-        connect(redis_url).close()
+        connect(redis_url, settings.sentinel_master).close()
     except SettingsError as error:
         _refuse(error, 2)
     except (PortTaken, BrokerAddressUnknown) as error:

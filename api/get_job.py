@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, request
 
-from api.job_lookup import find_job
+from api.auth import check_owner
+from api.job_lookup import check_id
 from api.json_response import json_response
 from api.record import poll_headers, record_with_result
 from api.services import services
@@ -17,7 +18,10 @@ routes = Blueprint("get_job", __name__)
 def get_job(job_id: str) -> Response:
     """The record with its result; `?wait=SECONDS` holds the answer back until the job ends."""
     wait_s = parse_wait(request.args.get("wait", "0"))
-    job = find_job(job_id)
-    if wait_s and not job.is_finished:
-        job, _ = services().waiters.wait(job_id, wait_s)
-    return json_response(record_with_result(job, services().store), headers=poll_headers(job))
+    check_id(job_id)
+    with services().waiters.place(job_id, wait_s) as place:
+        job, parts = services().store.get_with_result(job_id)
+        check_owner(job)
+        if place.watch and not job.is_finished:
+            job, parts = place.wait()
+    return json_response(record_with_result(job, parts), headers=poll_headers(job))

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.job import Job, Status
-from tasks.job_store import JobStore
+from tasks.job import Job
 from tasks.result import result_json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -35,9 +34,8 @@ def record_json(job: Job) -> dict[str, Any]:
     }
 
 
-def record_with_result(job: Job, store: JobStore) -> dict[str, Any]:
-    """A job's record and, when it has succeeded, its result; null before, and once it was deleted."""
-    parts = store.result(job.id) if job.status is Status.SUCCEEDED else {}
+def record_with_result(job: Job, parts: Mapping[str, bytes]) -> dict[str, Any]:
+    """A job's record and its result from its parts; null before it has succeeded, and once it was deleted."""
     return record_json(job) | {"result": result_json(parts) if parts else None}
 
 

@@ -1,10 +1,10 @@
-"""Serving the application with granian: one process beside this one, with a thread for each request in hand.
+"""Serving the application with granian: processes beside this one, with a thread for each request in hand.
 
 What granian 2.8 was seen to do, and what is done about it:
 
 - It binds with SO_REUSEPORT, so a second server on a port goes unnoticed: `api.startup` asks before.
 - Its `backpressure` counts connections, idle ones too: it is set far above the threads, and requests queue for those.
-- Its process outlives this one when this one is killed: `api.stopping` ends it.
+- Its processes outlive this one when this one is killed: `api.stopping` ends them.
 - Stopped, it takes no new connection and lets requests in hand end, however long they wait: `api.stopping` hurries
   those that wait.
 """
@@ -31,7 +31,7 @@ from tasks.settings import Settings
 #: Fits under the usual limit of 1,024 open files, together with the connections to Redis.
 MAX_CONNECTIONS = 768
 
-#: Long polls end within `api.waiting.LOOK_UP_S`; what still runs after this many seconds is cut off.
+#: Long polls end at once; what still runs after this many seconds is cut off.
 STOP_GRACE_S = 8
 
 #: Lines for people, to stderr, without anything that a client sent. There is no access log.
@@ -49,12 +49,12 @@ def serve(settings: Settings, address: str, redis_url: str) -> None:
     """Serve until SIGTERM or SIGINT.
 
     Args:
-        settings: give port and threads.
+        settings: give port, processes and threads.
         address: the IP address to listen on.
         redis_url: the broker and job store.
 
     Raises:
-        SystemExit: the serving process ended by itself.
+        SystemExit: a serving process ended by itself.
     """
     server = Server(
         "celeriac",
@@ -63,7 +63,7 @@ def serve(settings: Settings, address: str, redis_url: str) -> None:
         interface=Interfaces.WSGI,
         http=HTTPModes.http1,
         websockets=False,
-        workers=1,
+        workers=settings.api_processes,
         blocking_threads=settings.api_threads,
         backpressure=MAX_CONNECTIONS,
         workers_kill_timeout=STOP_GRACE_S,
@@ -77,7 +77,7 @@ def serve(settings: Settings, address: str, redis_url: str) -> None:
 
 def _start(settings: Settings, redis_url: str) -> Flask:
     """The application, in the serving process."""
-    client = connect(redis_url)
+    client = connect(redis_url, settings.sentinel_master)
     app = create_app(settings, JobStore(client, settings.result_ttl_s), ModelRegistry(client))
     stop_with_parent()
     close_at_stop(services_of(app).waiters)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from flask import Flask, current_app
 
+from api.card_cache import CardCache
 from api.waiting import Waiters
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
@@ -21,6 +22,7 @@ class Services:
     settings: Settings
     store: JobStore
     registry: ModelRegistry
+    cards: CardCache
     waiters: Waiters
     version: str
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -11,14 +10,14 @@ from flask import Blueprint, Response, request
 from api.auth import owner
 from api.errors import InvalidBody, UnsupportedMediaType
 from api.json_response import json_response
-from api.model_card import ModelCard, check_version, read_card
+from api.model_card import ModelCard, check_version
 from api.parameters import check_parameters, read_parameters
-from api.prefer import parse_prefer
-from api.record import poll_headers, record_json, record_with_result
+from api.prefer import Preferences, parse_prefer
+from api.record import poll_headers, record_with_result
 from api.request_body import JSON, json_kind, read_bytes, read_object
 from api.services import services
 from api.validation import Input, check_arrays, check_json, check_picture
-from api.waiting import MAX_WAIT_S
+from api.waiting import MAX_WAIT_S, Place
 from model_store.errors import InvalidInput
 from tasks.errors import BrokerUnavailable
 from tasks.job import Job, new_job_id
@@ -36,7 +35,7 @@ routes = Blueprint("submit_job", __name__)
 @routes.post("/v1/models/<model>/versions/<version>/jobs")
 def submit_job(model: str, version: str | None = None) -> Response:
     """Check the input, record the job, and answer 202; or 200 when it ends while its client waits."""
-    card = read_card(services().registry.get(model))
+    card = services().cards.get(model)
     if version is not None:
         check_version(card, version)
     checked, named_values = _read_input(card)
@@ -50,23 +49,25 @@ def submit_job(model: str, version: str | None = None) -> Response:
         owner=owner(),
         content_type=checked.content_type,
         rows=checked.rows,
-        **asdict(parameters),
+        **vars(parameters),
     )
-    services().store.submit(job, checked.payload)
-    return _answer(job)
-
-
-def _answer(job: Job) -> Response:
     preferences = parse_prefer(request.headers.get("Prefer", ""), MAX_WAIT_S)
-    waited, body = False, record_json(job) | {"result": None}
+    with services().waiters.place(job.id, preferences.wait_s) as place:
+        services().store.submit(job, checked.payload)
+        return _answer(job, preferences, place)
+
+
+def _answer(job: Job, preferences: Preferences, place: Place) -> Response:
+    parts: dict[str, bytes] = {}
+    waited = False
     # The job is stored: no trouble from here on may look as if it were not.
     with contextlib.suppress(BrokerUnavailable):
-        job, waited = services().waiters.wait(job.id, preferences.wait_s)
-        body = record_with_result(job, services().store)
+        job, parts = place.wait()
+        waited = place.watch is not None
     headers = {"Location": f"/v1/jobs/{job.id}", **poll_headers(job)}
     if applied := preferences.applied(waited):
         headers["Preference-Applied"] = applied
-    return json_response(body, 200 if job.is_finished else 202, headers)
+    return json_response(record_with_result(job, parts), 200 if job.is_finished else 202, headers)
 
 
 def _read_input(card: ModelCard) -> tuple[Input, NamedValues]:

@@ -4,21 +4,43 @@ from __future__ import annotations
 
 import math
 import threading
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from api.errors import InvalidParameter
+from tasks.finish_listener import Watch
 from tasks.job import Job
 from tasks.job_store import JobStore
 
 #: The longest wait that can be asked for.
 MAX_WAIT_S = 60
 
-#: How often one who waits looks up whether the server is being stopped.
-LOOK_UP_S = 5.0
+
+@dataclass(frozen=True)
+class Place:
+    """A request's place to wait for one job in; `watch` is None when it got none, or asked for none."""
+
+    store: JobStore
+    job_id: str
+    timeout_s: float
+    watch: Watch | None
+
+    def wait(self) -> tuple[Job, dict[str, bytes]]:
+        """The record and its result at the job's end or when the time is over; without a place, as they are now.
+
+        Raises:
+            JobNotFound, JobGone: there is no record.
+        """
+        for _ in self.watch.looks(self.timeout_s) if self.watch else (None,):
+            job, parts = self.store.get_with_result(self.job_id)
+            if job.is_finished:
+                break
+        return job, parts
 
 
 class Waiters:
-    """Those who wait now. Each holds a thread and a connection to Redis, so there is a limit.
+    """Those who wait now. Each holds a thread, so there is a limit.
 
     Args:
         store: whose jobs are waited for.
@@ -27,35 +49,32 @@ class Waiters:
 
     def __init__(self, store: JobStore, most: int) -> None:
         self._store = store
-        self._places = threading.BoundedSemaphore(most)
-        self._closed = threading.Event()
+        self._most = most
+        self._lock = threading.Lock()
+        self.held = 0  #: how many wait now
 
-    def wait(self, job_id: str, timeout_s: float) -> tuple[Job, bool]:
-        """The job's record at its end or after `timeout_s`; without a free place, as it is now.
-
-        Returns:
-            The record, and whether it was waited for.
-
-        Raises:
-            JobNotFound, JobGone: there is no record.
-        """
-        if timeout_s <= 0 or not self._places.acquire(blocking=False):
-            return self._store.get(job_id), False
+    @contextmanager
+    def place(self, job_id: str, timeout_s: float) -> Iterator[Place]:
+        """A place to wait in, if there is one; nothing that happens to the job from here on is missed."""
+        if timeout_s <= 0 or not self._take():
+            yield Place(self._store, job_id, 0, None)
+            return
         try:
-            return self._wait(job_id, time.monotonic() + timeout_s), True
+            with self._store.watch(job_id) as watch:
+                yield Place(self._store, job_id, timeout_s, watch)
         finally:
-            self._places.release()
+            with self._lock:
+                self.held -= 1
+
+    def _take(self) -> bool:
+        with self._lock:
+            is_free = self.held < self._most
+            self.held += is_free
+            return is_free
 
     def close(self) -> None:
-        """Let everybody who waits go within `LOOK_UP_S`, with the record as it is then."""
-        self._closed.set()
-
-    def _wait(self, job_id: str, deadline_s: float) -> Job:
-        while True:
-            left_s = deadline_s - time.monotonic()
-            job = self._store.wait(job_id, min(left_s, LOOK_UP_S))
-            if job.is_finished or left_s <= LOOK_UP_S or self._closed.is_set():
-                return job
+        """Let everybody who waits go, with the record as it is now."""
+        self._store.stop_waiting()
 
 
 def parse_wait(text: str) -> float:

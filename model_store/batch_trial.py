@@ -6,23 +6,28 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from time import perf_counter
 
-from model_store.batching import MOST_ROWS, Batching, Timing, doubling_sizes, good_rows, needs_padding
+from model_store.batching import (
+    LONGEST_CALL_MS,
+    MOST_ROWS,
+    Batching,
+    Timing,
+    doubling_sizes,
+    good_rows,
+    may_gain,
+    needs_padding,
+)
 from model_store.errors import PredictError
 from model_store.spec import BatchingSpec
 
 # Makes the inputs of so many rows, and gives the call on them.
 Prepare = Callable[[int], Callable[[], object]]
 
-LONGEST_CALL_MS = 400.0
 SEARCH_S = 3.0
 # Each size is timed again after all others, so that a busy moment of the machine does not decide.
 PASSES = 3
 CALLS = 2
 # Short calls are repeated for this long, as they vary most.
 SAMPLE_MS = 4.0
-# Where the rows a second have not grown by this much for this many doublings, they will not.
-GROWTH = 1.02
-FLAT_DOUBLINGS = 2
 # For sizes that model.toml names, which are all wanted warm.
 WARM_SIZES_S = 20.0
 
@@ -55,7 +60,7 @@ def time_doubled_rows(prepare: Prepare) -> list[Timing]:
     began_s = perf_counter()
     timings: list[Timing] = []
     rows = 1
-    while rows <= MOST_ROWS and _since_s(began_s) < SEARCH_S and _may_grow(timings):
+    while rows <= MOST_ROWS and _since_s(began_s) < SEARCH_S and may_gain(timings):
         timing = time_rows(prepare, rows)
         if timing is None:
             break
@@ -85,14 +90,6 @@ def warm_rows(prepare: Prepare, sizes: Iterable[int]) -> None:
             prepare(rows)()
         except (PredictError, MemoryError):
             return
-
-
-def _may_grow(timings: list[Timing]) -> bool:
-    if len(timings) <= FLAT_DOUBLINGS:
-        return not timings or timings[-1].best_ms < LONGEST_CALL_MS
-    before, latest = timings[:-FLAT_DOUBLINGS], timings[-FLAT_DOUBLINGS:]
-    grown = GROWTH * max(timing.rows_per_ms for timing in before)
-    return timings[-1].best_ms < LONGEST_CALL_MS and any(timing.rows_per_ms >= grown for timing in latest)
 
 
 def _time_again(prepare: Prepare, timing: Timing) -> Timing:

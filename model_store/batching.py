@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from model_store.spec import BatchingSpec
@@ -14,6 +14,13 @@ MOST_ROWS = 512
 GOOD_SHARE = 0.95
 # What a batch costs beside its call, in claiming jobs and storing results: round trips to the broker.
 BATCH_OVERHEAD_MS = 1.0
+# Rows of any size may always share a call up to here: this is no load for any machine.
+SMALL_BATCH_BYTES = 4_194_304
+# A batch that takes longer keeps whoever comes next waiting for more than its rows a second are worth.
+LONGEST_CALL_MS = 250.0
+# Where rows a second have not grown by this much for this many doublings, they will not.
+GROWTH = 1.02
+FLAT_DOUBLINGS = 2
 # Padding computes up to twice the rows for ever; a first call must cost this much more than the second to be worth it.
 FIRST_CALL_RATIO = 3.0
 FIRST_CALL_EXTRA_MS = 20.0
@@ -27,16 +34,27 @@ class Batching:
         max_rows: Most rows of several jobs worth giving to one `predict`.
         max_wait_ms: How long a batch that is not full waits for more rows.
         sizes: Row counts, ascending, that calls are padded up to; empty where calls are not padded.
+        max_bytes: Most bytes of inputs worth giving to one `predict`, for models whose rows can be of any size;
+            None where rows alone decide.
     """
 
     max_rows: int = 1
     max_wait_ms: float = 0.0
     sizes: tuple[int, ...] = ()
+    max_bytes: int | None = None
 
-    @property
-    def call_rows(self) -> int:
-        """Most rows in one call of the model's program; more are several calls."""
-        return self.sizes[-1] if self.sizes else self.max_rows
+    def call_rows(self, row_bytes: float) -> int:
+        """Most rows of this size in one call of the model's program; more are several calls."""
+        rows = self.sizes[-1] if self.sizes else self.max_rows
+        if self.max_bytes is None or rows * row_bytes <= self.max_bytes:
+            return rows
+        return max(1, int(self.max_bytes // row_bytes))
+
+    def is_one_call(self, rows: int) -> bool:
+        """Whether so many rows, of whatever size, are one call and not padded; False where their size must be seen."""
+        if self.max_bytes is not None:
+            return False
+        return rows in self.sizes if self.sizes else rows <= self.max_rows
 
     def padded(self, rows: int) -> int:
         """The rows that the model computes where `rows` are asked for.
@@ -52,6 +70,14 @@ class Batching:
     def to_json(self) -> dict[str, Any]:
         """As JSON values, under the names that model.toml has for them."""
         return {"max_batch_size": self.max_rows, "max_batch_wait_ms": self.max_wait_ms, "sizes": list(self.sizes)}
+
+
+def limited_by_bytes(batching: Batching, trial_row_bytes: int) -> Batching:
+    """For a model whose rows can be of any size: rows that are larger than those it was tried with are fewer at once.
+
+    Its time and memory grow with the size, so the trial speaks for as many bytes, not for as many rows.
+    """
+    return replace(batching, max_bytes=max(batching.max_rows * trial_row_bytes, SMALL_BATCH_BYTES))
 
 
 @dataclass(frozen=True)
@@ -80,6 +106,17 @@ def good_rows(timings: Sequence[Timing]) -> int:
         return 1
     wanted = GOOD_SHARE * max(timing.rows_per_ms for timing in timings)
     return min(timing.rows for timing in timings if timing.rows_per_ms >= wanted)
+
+
+def may_gain(timings: Sequence[Timing]) -> bool:
+    """Whether more rows than those timed so far, each twice as many as the ones before, may be better still."""
+    if timings and timings[-1].best_ms > LONGEST_CALL_MS:
+        return False
+    if len(timings) <= FLAT_DOUBLINGS:
+        return True
+    before, latest = timings[:-FLAT_DOUBLINGS], timings[-FLAT_DOUBLINGS:]
+    best_before = max(timing.rows_per_ms for timing in before)
+    return any(timing.rows_per_ms >= GROWTH * best_before for timing in latest)
 
 
 def needs_padding(timings: Sequence[Timing]) -> bool:

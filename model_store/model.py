@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from model_store.batch_trial import Prepare, find_batching
-from model_store.batching import Batching, fixed_batching
+from model_store.batching import Batching, fixed_batching, limited_by_bytes
 from model_store.errors import OutOfMemory, PredictError, WarmUpError
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
@@ -25,6 +25,8 @@ Arrays = Mapping[str, np.ndarray]
 
 # Enough for rows to differ, and soon computed also where a row takes seconds.
 VARIED_ROWS = 2
+# The trials of a batch shall not be what ends a process.
+MAX_TRIAL_BYTES = 268_435_456
 
 
 class Model:
@@ -91,7 +93,7 @@ class Model:
             OutOfMemory: Its device's or the process's memory did not suffice.
         """
         rows = check_inputs(self.signature, {name: TensorSpec.of(array) for name, array in inputs.items()})
-        if not self._is_divided or self.batching.padded(rows) == rows <= self.batching.call_rows:
+        if not self._is_divided or self.batching.is_one_call(rows):
             return self._run_rows(inputs, rows)
         calls = divide(inputs, self.signature.row_inputs, rows, self.batching)
         parts = [self._run_rows(call_inputs, call_rows) for call_rows, call_inputs in calls]
@@ -103,8 +105,8 @@ class Model:
         if self._fixed_rows is None:
             return self._run_rows(inputs, rows)
         raise PredictError(
-            f"{self.name} takes {self._fixed_rows} rows at once, and the shapes of its outputs differ from one to the "
-            f"other of the {len(parts)} calls that {rows} rows need; send at most {self._fixed_rows} in a job."
+            f"{self.name} gave outputs of other shapes in each of the {len(parts)} calls that {rows} rows need, which "
+            f"cannot be joined; send at most {self._fixed_rows} in a job."
         )
 
     def _run_rows(self, inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
@@ -154,11 +156,16 @@ class Model:
                 raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
             return fixed_batching(spec, self._fixed_rows, call_ms)
         if self.takes_many_rows:
-            return find_batching(spec, self._prepare_trial(inputs))
+            batching = find_batching(spec, self._prepare_trial(inputs))
+            is_measured = spec.max_batch_size is None and not spec.sizes
+            return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
             key = self._batching_key("max_batch_size" if spec.max_batch_size else "sizes")
             raise WarmUpError(f"{key} must be left out: its inputs and outputs do not all have rows to share a call.")
         return Batching()
+
+    def _has_open_sizes(self) -> bool:
+        return any(spec.shape is None or None in spec.shape[1:] for spec in self.signature.inputs.values())
 
     def _batching_key(self, key: str) -> str:
         return f"{self.spec.file}: batching.{key} does not fit {self.name}; it"
@@ -173,6 +180,8 @@ class Model:
             source = inputs
 
         def prepare(rows: int) -> Callable[[], Arrays]:
+            if rows * _bytes(inputs) > MAX_TRIAL_BYTES:
+                raise OutOfMemory(f"{self.name} is tried with {MAX_TRIAL_BYTES} bytes at most.")
             rows_of_source = repeated_rows(source, names, rows)
             return lambda: self._run(rows_of_source)
 
@@ -187,6 +196,10 @@ class Model:
             raise OutOfMemory(f"{self.name} ran out of memory: {one_line(error)}.") from None
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise PredictError(f"{self.name} failed on these inputs: {one_line(error)}.") from None
+
+
+def _bytes(arrays: Arrays) -> int:
+    return sum(array.nbytes for array in arrays.values())
 
 
 def _has_open_rows(spec: TensorSpec) -> bool:

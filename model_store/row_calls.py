@@ -17,17 +17,13 @@ def divide(inputs: Arrays, row_inputs: frozenset[str], rows: int, batching: Batc
     All calls but the last are full. The last is padded by repeating its own rows, as rows that were made up could
     send a model where no real row does.
     """
-    step = batching.call_rows
+    arrays = inputs.items()
+    step = batching.call_rows(sum(array.nbytes for array in inputs.values()) / rows)
     for start in range(0, rows, step):
         count = min(step, rows - start)
         padded = batching.padded(count)
-        yield (
-            padded,
-            {
-                name: _rows(array, start, count, padded) if name in row_inputs else array
-                for name, array in inputs.items()
-            },
-        )
+        call = {name: _rows(array, start, count, padded) if name in row_inputs else array for name, array in arrays}
+        yield padded, call
 
 
 def _rows(array: np.ndarray, start: int, count: int, padded: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,7 @@ class Signature:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
 
-    @property
+    @cached_property
     def row_inputs(self) -> frozenset[str]:
         """Names of the inputs whose axis 0 counts rows.
 
@@ -66,9 +67,9 @@ class Signature:
             return frozenset(open_inputs)
         return frozenset(first_sizes) if len(set(first_sizes.values())) == 1 else frozenset()
 
-    @property
+    @cached_property
     def fixed_rows(self) -> int | None:
-        """The only number of rows this model takes; None when it takes any."""
+        """The only number of rows that may be given; None when any may."""
         return next((_first_size(self.inputs[name]) for name in self.row_inputs), None)
 
     def to_json(self) -> dict[str, Any]:

@@ -5,7 +5,13 @@ Importing it loads neither TensorFlow nor numpy; workers load their modules when
 
 from __future__ import annotations
 
+import orjson
 from celery import Celery
+from kombu.serialization import register
+
+#: The name, for `event_serializer`, of a JSON writer that takes a fifth of the time of kombu's. What it writes is plain
+#: JSON, so whoever reads events needs nothing for it.
+register("orjson", orjson.dumps, None, "application/json", "utf-8")
 
 app = Celery("celeriac")
 app.config_from_object("celeryconfig")

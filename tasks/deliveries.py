@@ -15,15 +15,18 @@ from tasks.job import Job
 
 _LUA = Path(__file__).parent / "lua"
 
+#: Most jobs that begin in one step: a batch may have more than Lua unpacks values, some 8,000, and a script holds all
+#: others up.
+MOST_AT_ONCE = 1000
+
 #: A job that has been about to run this often, and never ended, kills its workers.
 MAX_ATTEMPTS = 3
 
 TAKEN = "taken"  #: it is this worker's to run
-RUNNING = "running"  #: it has begun
 LOST = "lost"  #: its message is another worker's meanwhile
 MISSING = "missing"  #: nobody has recorded it
 FOREIGN = "foreign"  #: it is another model's
-DUPLICATE = "duplicate"  #: another message of it is being handled
+DUPLICATE = "duplicate"  #: it is being run by another message of it
 LATE = "late"  #: its deadline has passed
 POISONED = "poisoned"  #: it had its attempts, and never ended
 
@@ -42,7 +45,7 @@ class Look:
     """What was found of a job: `TAKEN` with record and input, or why it is not to be run here.
 
     Attributes:
-        word: `TAKEN`, `LOST`, `MISSING`, `FOREIGN`, `DUPLICATE`, or its terminal status.
+        word: `TAKEN`, `LOST`, `MISSING`, `FOREIGN`, or its terminal status.
         job: What is needed of the record to run it.
         payload: Its input, raw.
     """
@@ -68,7 +71,7 @@ class Deliveries:
         self._begin = client.register_script((_LUA / "begin.lua").read_text())
 
     def take(self, deliveries: Sequence[Delivery], most_bytes: int) -> list[Look]:
-        """Count the delivery of each job, and get what is needed to run it.
+        """Get what is needed to run each job. Nothing is written, so a worker that dies here has done nothing.
 
         Returns:
             A look at each, or at the first ones only, at least one, when the inputs of more have over `most_bytes`.
@@ -76,7 +79,7 @@ class Deliveries:
         arguments = [text for given in deliveries for text in (given.tag, given.token, given.job_id)]
         with broker_errors():
             answers: list[list[Any]] = self._take(
-                keys=[keys.OWNERS, keys.DEADLINES],
+                keys=[keys.OWNERS],
                 args=[
                     keys.job(""),
                     keys.job_input("").removeprefix(keys.job("")),
@@ -87,33 +90,33 @@ class Deliveries:
             )
         return [self._look(given.job_id, answer) for given, answer in zip(deliveries, answers, strict=False)]
 
-    def begin(self, deliveries: Sequence[Delivery], numbers: Sequence[int], run: str) -> list[str]:
-        """Count the attempt of each job: the model runs it next.
+    def begin(self, deliveries: Sequence[Delivery], run: str) -> list[int | str]:
+        """Count the delivery and the attempt of each job: the model runs it next.
 
         Args:
             deliveries: those taken.
-            numbers: the job's `delivery` at that time.
             run: any text of this one run; asking again with it, because the answer was lost, counts nothing twice.
 
         Returns:
-            For each `RUNNING`, `LOST`, `MISSING`, `LATE`, `POISONED`, or its terminal status.
+            For each the number of its delivery, with which alone it can be ended by who runs it; or `LOST`,
+            `DUPLICATE`, `MISSING`, `LATE`, `POISONED`, or its terminal status.
         """
-        arguments = [
-            text
-            for given, number in zip(deliveries, numbers, strict=True)
-            for text in (given.tag, given.token, given.job_id, number)
-        ]
+        parts = [deliveries[start : start + MOST_AT_ONCE] for start in range(0, len(deliveries), MOST_AT_ONCE)]
+        return [word for part in parts for word in self._begin_part(part, run)]
+
+    def _begin_part(self, part: Sequence[Delivery], run: str) -> list[int | str]:
+        arguments = [text for given in part for text in (given.tag, given.token, given.job_id)]
         with broker_errors():
             words: list[bytes] = self._begin(
                 keys=[keys.OWNERS, keys.DEADLINES, keys.running(self._model)],
                 args=[keys.job(""), self._worker, MAX_ATTEMPTS, run, *arguments],
             )
-        return [word.decode() for word in words]
+        return [int(word) if word.isdigit() else word.decode() for word in words]
 
     def _look(self, job_id: str, answer: list[Any]) -> Look:
         if answer[0] != b"taken":
             return Look(answer[0].decode())
-        _, delivery, attempt, version, pinned, content_type, rows, min_score, annotate, payload = answer
+        _, attempt, version, pinned, content_type, rows, min_score, annotate, payload = answer
         job = Job(
             id=job_id,
             model=self._model,
@@ -124,7 +127,6 @@ class Deliveries:
             min_score=None if min_score is None else float(min_score),
             annotate=annotate == b"1",
             worker=self._worker,
-            delivery=delivery,
             attempt=int(attempt),
         )
         return Look(TAKEN, job, payload or b"")

@@ -51,11 +51,3 @@ class JobFailed(TasksError):
 
 class ModelUnknown(TasksError):
     """No worker has ever served a model of this name."""
-
-
-class ForeignJob(TasksError):
-    """The message of another model's job was put into this worker's queue."""
-
-
-class StaleDelivery(TasksError):
-    """The job was given to another worker meanwhile; this one's answer is thrown away."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +13,7 @@ import redis
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
 from tasks.errors import JobFinished, JobGone, JobNotFound
+from tasks.finish_listener import FinishListener, Watch
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
 from tasks.message import event_channel
@@ -36,6 +38,7 @@ class JobStore:
         self._result_ttl_s = result_ttl_s
         self._submit = client.register_script((_LUA / "submit.lua").read_text())
         self._ends = JobEnds(client, result_ttl_s)
+        self._listener = FinishListener(client)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
     def submit(self, job: Job, payload: bytes) -> None:
@@ -88,7 +91,20 @@ class JobStore:
         """The parts of a job's result (see `tasks.result`); empty when there is none any more."""
         with broker_errors():
             stored = cast(Mapping[bytes, bytes], self._redis.hgetall(keys.job_result(job_id)))
-        return {part.decode(): data for part, data in stored.items()}
+        return _parts(stored)
+
+    def get_with_result(self, job_id: str) -> tuple[Job, dict[str, bytes]]:
+        """The job's record and, when it has succeeded, its result's parts, in one round trip. Raises like `get`."""
+        with broker_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hgetall(keys.job(job_id))
+            pipeline.hgetall(keys.job_result(job_id))
+            record, parts = pipeline.execute()
+        if not record:
+            raise self.absent(job_id)
+        job = Job.from_hash(job_id, record)
+        # The job may have ended between the two commands; a result without the record that tells of it waits.
+        return job, _parts(parts) if job.status is Status.SUCCEEDED else {}
 
     def delete_result(self, job_id: str) -> None:
         """Free the memory of a job's result; the record stays."""
@@ -154,28 +170,35 @@ class JobStore:
     def wait(self, job_id: str, timeout_s: float) -> Job:
         """The job's record as soon as it has ended, or as it is after `timeout_s`.
 
-        Holds one connection while it waits.
-
         Raises:
             JobNotFound, JobGone: there is no record.
         """
         job = self.get(job_id)
         if job.is_finished or timeout_s <= 0:
             return job
-        deadline_s = time.monotonic() + timeout_s
-        with broker_errors(), cast(Any, self._redis).pubsub() as channel:
-            channel.subscribe(keys.finished_channel(job_id))
-            while (left_s := deadline_s - time.monotonic()) > 0:
-                # Its first message confirms the subscription: an end before that is seen in the record, one after
-                # it is heard.
-                if channel.get_message(timeout=left_s) is not None:
-                    job = self.get(job_id)
+        with self.watch(job_id) as watch:
+            # It may have ended between the look before and the watch.
+            watch.tell()
+            for _ in watch.looks(timeout_s):
+                job = self.get(job_id)
                 if job.is_finished:
                     break
         return job
+
+    def watch(self, job_id: str) -> AbstractContextManager[Watch]:
+        """Hear of the job's end from now on, see `tasks.finish_listener`; the job need not be submitted yet."""
+        return self._listener.watch(job_id)
+
+    def stop_waiting(self) -> None:
+        """Let everybody who waits go, with the record as it is now."""
+        self._listener.close()
 
     def absent(self, job_id: str) -> JobNotFound | JobGone:
         """What to raise for a job without a record; asks nobody."""
         if may_be_gone(job_id, time.time(), self._result_ttl_s):
             return JobGone(f"Job {job_id} has ended, and it is kept for {self._result_ttl_s} s only.")
         return JobNotFound(f"There is no job {job_id}.")
+
+
+def _parts(stored: Mapping[bytes, bytes]) -> dict[str, bytes]:
+    return {part.decode(): data for part, data in stored.items()}

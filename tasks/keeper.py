@@ -28,11 +28,12 @@ LOCK_S = 30
 @shared_task(name="keeper.sweep", ignore_result=True, send_events=False)
 def sweep() -> None:
     """End queued jobs whose deadline has passed, and queue those again whose message is gone. One keeper at a time."""
-    with closing(connect(current_app.conf.broker_url)) as client:
+    settings = read_settings()
+    with closing(connect(current_app.conf.broker_url, settings.sentinel_master)) as client:
         lock = client.lock(keys.KEEPER_LOCK, timeout=LOCK_S, blocking=False)
         if not lock.acquire():
             return
-        store = JobStore(client, read_settings().result_ttl_s)
+        store = JobStore(client, settings.result_ttl_s)
         try:
             if expired := store.expire_overdue():
                 logger.info("%d overdue jobs expired.", expired)

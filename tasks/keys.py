@@ -21,12 +21,23 @@
 | `held` | list | at most a few messages on their way from a list to the worker that waits for them | milliseconds |
 | `UNREADABLE` | list | the latest 1,000 messages without a delivery tag, which no kombu wrote | none |
 
-The lists and hashes of the queue itself (`model.<name>`, `unacked`, `_kombu.binding.…`) are kombu's.
+The lists and hashes of the queue itself (`model.<name>`, `unacked`, `_kombu.binding.…`) are kombu's; `tasks.queues` and
+`tasks.message` name those that we write to as well.
+
+Before all of them stands `CELERIAC_KEY_PREFIX`. It is the same for a process's whole life and for every client that it
+makes, so it is read here, once, and not handed through everything that names a key. For kombu's own half celeryconfig
+sets it as `global_keyprefix`, which goes before the same keys and, by PUBLISH and SUBSCRIBE, before channels
+(`kombu/transport/redis.py`, `GlobalKeyPrefixMixin`, `PrefixedRedisPubSub`; read in 5.7.0).
 """
 
 from __future__ import annotations
 
-PREFIX = "celeriac:"
+from tasks.settings import read_key_prefix
+
+#: The operator's; before every key and channel, kombu's too.
+SYSTEM_PREFIX = read_key_prefix()
+#: Before those of ours.
+PREFIX = SYSTEM_PREFIX + "celeriac:"
 
 MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
@@ -36,6 +47,9 @@ LEASES = PREFIX + "claims:leases"
 OWNERS = PREFIX + "claims:owners"
 HOLDERS = PREFIX + "claims:holders"
 UNREADABLE = PREFIX + "claims:unreadable"
+
+#: kombu's hash of messages that were taken and not acknowledged yet.
+UNACKED = SYSTEM_PREFIX + "unacked"
 
 
 def job(job_id: str) -> str:

@@ -23,6 +23,7 @@ from functools import lru_cache
 from typing import Any
 
 from tasks.job import Job, Lane
+from tasks.keys import SYSTEM_PREFIX
 from tasks.queues import LANE_PRIORITIES, queue_of
 
 TASK_NAME = "predict"
@@ -44,7 +45,7 @@ def origin() -> str:
 
 def event_channel(database: int) -> str:
     """The Redis channel of `task-sent` events, which Flower hears."""
-    return f"/{database}.celeryev/task.sent"
+    return f"{SYSTEM_PREFIX}/{database}.celeryev/task.sent"
 
 
 def task_message(job: Job) -> bytes:

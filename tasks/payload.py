@@ -11,6 +11,7 @@ import io
 import math
 import zipfile
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -142,10 +143,18 @@ def _read_header(file: Any, size_bytes: int, field: str) -> TensorSpec:
 
 def _parse_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
+    length = file.read(2 if version == (1, 0) else 4)
+    return _parse_description(version, length + file.read(int.from_bytes(length, "little")))
+
+
+# numpy compiles the description as Python: for a small array that takes longer than all else, and most requests to a
+# model bring the same one. numpy takes none above 10,000 characters (`max_header_size`), so the cache stays small.
+@lru_cache(256)
+def _parse_description(version: tuple[int, int], described: bytes) -> tuple[tuple[int, ...], np.dtype[Any]]:
     if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(io.BytesIO(described))
     else:
         # 2.0 has a longer header and 3.0 writes it in UTF-8; numpy has a public reader for 2.0 only, and the two
         # differ in nothing that an array of numbers or strings can have.
-        shape, _, dtype = np.lib.format.read_array_header_2_0(file)
+        shape, _, dtype = np.lib.format.read_array_header_2_0(io.BytesIO(described))
     return shape, dtype

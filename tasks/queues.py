@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tasks.job import Lane
+from tasks.keys import SYSTEM_PREFIX
 
 QUEUE_PREFIX = "model."
 KEEPER_QUEUE = "keeper"
@@ -34,5 +35,6 @@ def lane_of(priority: int) -> Lane:
 
 
 def queue_list(queue: str, priority: int) -> str:
-    """The Redis list in which kombu keeps a queue's messages of one priority (0, 3, 6 or 9)."""
-    return f"{queue}{_PRIORITY_SEPARATOR}{priority}" if priority else queue
+    """The Redis list, prefix included, in which kombu keeps a queue's messages of one priority (0, 3, 6 or 9)."""
+    name = SYSTEM_PREFIX + queue
+    return f"{name}{_PRIORITY_SEPARATOR}{priority}" if priority else name

@@ -47,7 +47,8 @@ class JobRecordBackend(BaseBackend):
 
     @cached_property
     def _store(self) -> JobStore:
-        return JobStore(connect(self.app.conf.broker_url), read_settings().result_ttl_s)
+        settings = read_settings()
+        return JobStore(connect(self.app.conf.broker_url, settings.sentinel_master), settings.result_ttl_s)
 
     def as_uri(self, include_password: bool = False) -> str:
         """What the worker's banner shows."""

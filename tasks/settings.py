@@ -7,12 +7,18 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tasks.errors import SettingsError
+
+#: As in the examples of Redis's documentation.
+DEFAULT_MASTER = "mymaster"
+
+_KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]*")
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,18 @@ def _setting(name: str, default: Any, meaning: str, low: int | None = None, high
 class Settings:
     """One process's settings. `None` and the empty string mean "not set"."""
 
-    redis_url: str = _setting("REDIS_URL", "", "broker and job store; empty: the embedded server")
+    redis_url: str = _setting("REDIS_URL", "", "broker and job store, see redis.md; empty: the embedded server")
+    sentinel_master: str = _setting(
+        "CELERIAC_SENTINEL_MASTER",
+        DEFAULT_MASTER,
+        "the name under which the sentinels of `sentinel://` know the server",
+    )
+    key_prefix: str = _setting(
+        "CELERIAC_KEY_PREFIX",
+        "",
+        "stands before every key and channel in Redis, so that several systems can share a database; "
+        "letters, digits and `:._-`",
+    )
     port: int = _setting("PORT", 8000, "the API's port", 1, 65_535)
     host: str = _setting("CELERIAC_HOST", "127.0.0.1", "the API's address; anything but loopback needs API keys")
     model_store: Path = _setting("CELERIAC_MODEL_STORE", Path("models"), "folder of models")
@@ -53,11 +70,16 @@ class Settings:
     api_keys: Mapping[str, str] = _setting(
         "CELERIAC_API_KEYS", None, "comma-separated `name:key`; empty: no keys, loopback only"
     )
+    api_processes: int = _setting("CELERIAC_API_PROCESSES", 1, "processes that answer HTTP requests", 1, 64)
     api_threads: int = _setting(
-        "CELERIAC_API_THREADS", 64, "threads that answer HTTP requests in the API process", 2, 1024
+        "CELERIAC_API_THREADS", 128, "threads that answer HTTP requests, in each of these processes", 2, 1024
     )
     max_waiters: int = _setting(
-        "CELERIAC_MAX_WAITERS", 48, "long polls held at once; one more is answered at once", 0, 1024
+        "CELERIAC_MAX_WAITERS",
+        112,
+        "requests that wait for a job at once, in each of these processes; one more is answered at once",
+        0,
+        1024,
     )
     max_body_bytes: int = _setting(
         "CELERIAC_MAX_BODY_BYTES",
@@ -135,6 +157,14 @@ def describe() -> list[tuple[Description, Any]]:
     return [(f.metadata["description"], f.default) for f in dataclasses.fields(Settings)]
 
 
+def read_key_prefix() -> str:
+    """`CELERIAC_KEY_PREFIX` as it stands in this process's environment.
+
+    For `tasks.keys`, whose names are made at import, when nobody can catch an error: `read_settings` refuses a bad one.
+    """
+    return os.environ.get("CELERIAC_KEY_PREFIX", "").strip()
+
+
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Settings from the environment (default: this process's).
 
@@ -158,6 +188,10 @@ def _parse(description: Description, text: str, kind: str) -> Any:
         return Path(text)
     if kind.startswith("Mapping"):
         return _parse_keys(description, text)
+    if description.name == "CELERIAC_KEY_PREFIX" and not _KEY_PREFIX.fullmatch(text):
+        raise SettingsError(
+            f"{description.name} is expected as letters, digits and the signs :._- only; it is {text!r}."
+        )
     if description.name == "CELERIAC_FLOWER_BASIC_AUTH" and not all(text.partition(":")):
         raise SettingsError(f"{description.name} is expected as user:password; set both.")
     return text

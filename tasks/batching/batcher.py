@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
+from typing import Any
 
 from tasks.batching.entry import Entry
 from tasks.batching.plan import messages_wanted, next_batch, wait_s
@@ -26,6 +27,7 @@ class Batcher:
         max_wait_s: how long a ready job may wait for its batch to fill.
         bulk_patience_s: how long bulk jobs may be held up by interactive ones.
         ask_again: called with a pause in s after which `wanted` is to be asked again; from any thread with 0.
+        forget: called with the request of each job that is lost before it has begun.
     """
 
     def __init__(
@@ -34,12 +36,14 @@ class Batcher:
         max_wait_s: float,
         bulk_patience_s: float,
         ask_again: Callable[[float], None],
+        forget: Callable[[Any], None],
     ) -> None:
         self._max_rows = max_rows
         self._max_wait_s = max_wait_s
         self._bulk_patience_s = bulk_patience_s
         self._ask_again = ask_again
-        self._changed = threading.Condition()
+        self._forget = forget
+        self._changed = threading.Condition(threading.RLock())
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
@@ -62,7 +66,7 @@ class Batcher:
         with self._changed:
             held = sum(map(len, self._waiting.values())) + len(self._loading)
             rows = held * self._rows_a_job + sum(entry.rows for entry in self._ready)
-            is_busy = bool(rows) or self._running > 0
+            is_busy = not self.is_idle()
             number = 0 if self._closed else messages_wanted(rows, self._rows_a_job, self._max_rows())
         pause_s = self._claimed_s + CLAIM_PAUSE_S - monotonic()
         if number and is_busy and pause_s > 0:
@@ -72,6 +76,11 @@ class Batcher:
             self._claimed_s = monotonic()
         return min(number, MOST_AT_ONCE)
 
+    def is_idle(self) -> bool:
+        """Whether there is no job, here or in the model."""
+        with self._changed:
+            return not (self._running or self._ready or self._loading or any(self._waiting.values()))
+
     def bulk_first(self) -> bool:
         """Whether bulk jobs have been held up too long."""
         return monotonic() - self._bulk_served_s >= self._bulk_patience_s
@@ -79,12 +88,14 @@ class Batcher:
     def emptied(self) -> None:
         """Nothing waits in Redis, so no bulk job is held up but those that are here."""
         with self._changed:
-            if not self._waiting[Lane.BULK] and all(entry.lane is not Lane.BULK for entry in self._ready):
+            held = [*self._waiting[Lane.BULK], *self._loading, *self._ready]
+            if all(entry.lane is not Lane.BULK for entry in held):
                 self._bulk_served_s = monotonic()
 
     def lost(self, tags: frozenset[str]) -> None:
         """These jobs are another worker's; those that have begun find out by themselves."""
-        self._remove(lambda entry: entry.delivery.tag in tags)
+        for entry in self._remove(lambda entry: entry.delivery.tag in tags):
+            self._forget(entry.request)
 
     def close(self) -> None:
         """Hand out no more jobs."""

@@ -37,18 +37,23 @@ class Computer:
         try:
             outputs = self._predict(join(jobs))
         except Exception as error:
-            is_memory = isinstance(error, OutOfMemory | MemoryError)
-            if is_memory:
+            can_be_cut = len(jobs) > 1 or (_is_memory(error) and counts[0] > 1 and self._takes_many_rows)
+            if not can_be_cut:
+                return [error]
+            computed = self._run_in_halves(jobs, counts)
+            # Where not even one row fits, it is that job's doing, and no reason to run the others in small batches.
+            if _is_memory(error) and not any(map(_is_memory, computed)):
                 self._remember(sum(counts))
-            if len(jobs) > 1:
-                cut = halves(counts)
-                return [*self.run(jobs[:cut], counts[:cut]), *self.run(jobs[cut:], counts[cut:])]
-            if is_memory and counts[0] > 1 and self._takes_many_rows:
-                return [self._run_in_halves(jobs[0], counts[0])]
-            return [error]
+            return computed
         return [dict(outputs)] if len(jobs) == 1 else list(split(outputs, counts))
 
-    def _run_in_halves(self, job: Arrays, rows: int) -> Computed:
+    def _run_in_halves(self, jobs: Sequence[Arrays], counts: Sequence[int]) -> list[Computed]:
+        if len(jobs) == 1:
+            return [self._run_rows_in_halves(jobs[0], counts[0])]
+        cut = halves(counts)
+        return [*self.run(jobs[:cut], counts[:cut]), *self.run(jobs[cut:], counts[cut:])]
+
+    def _run_rows_in_halves(self, job: Arrays, rows: int) -> Computed:
         cut = rows // 2
         parts = [{name: array[:cut] for name, array in job.items()}, {name: array[cut:] for name, array in job.items()}]
         answers = [self.run([part], [count])[0] for part, count in zip(parts, (cut, rows - cut), strict=True)]
@@ -60,3 +65,7 @@ class Computer:
         if limit < self.max_rows:
             logger.warning("Memory did not suffice for a batch of %d rows; batches have at most %d now.", rows, limit)
             self.max_rows = limit
+
+
+def _is_memory(what: object) -> bool:
+    return isinstance(what, OutOfMemory | MemoryError)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,9 @@ class Entry:
         lane: Where it waited.
         job: What of its record is needed to run it; None until it was looked at.
         inputs: Its decoded input; None until then.
+        number: Its delivery's, once it has begun: with another number it is another worker's.
         rows: How many it has.
+        batch_rows: The most that a batch of such rows may have.
         group: Jobs of equal groups can share a batch; None for one that runs alone.
         ready_s: When it was ready for the model, by the monotonic clock.
     """
@@ -31,6 +34,8 @@ class Entry:
     lane: Lane = Lane.INTERACTIVE
     job: Job | None = None
     inputs: Inputs | None = None
+    number: int | None = None
     rows: int = 1
+    batch_rows: int = sys.maxsize
     group: Hashable = None
     ready_s: float = 0.0

@@ -14,7 +14,7 @@ from tasks.batching import announce
 from tasks.batching.batcher import Batcher
 from tasks.batching.entry import Entry
 from tasks.batching.notices import Notices
-from tasks.batching.rows import count_rows, group_of
+from tasks.batching.rows import count_rows, group_of, row_bytes
 from tasks.batching.storer import GIVEN_BACK, Refused, Storer
 from tasks.batching.until_answered import until_answered
 from tasks.deliveries import Deliveries, Look
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: One look takes as many jobs and bytes of input at most, so that the model need not wait for all that was claimed.
+#: One look takes a batch, and at most so many jobs and bytes: the model need not wait for all that was claimed.
 MOST_JOBS = 128
 MOST_BYTES = 67_108_864
 #: Arrays up to this size are decoded in less time than it takes to hand them to another thread.
@@ -55,6 +55,7 @@ class Loader:
         threads: int,
     ) -> None:
         self._model = model
+        self._most_jobs = max(1, min(MOST_JOBS, model.batching.max_rows))
         self._joins = model.takes_many_rows
         self._row_inputs = model.signature.row_inputs
         self._deliveries = taking
@@ -66,7 +67,7 @@ class Loader:
 
     def run(self) -> None:
         """Load until the batcher is closed."""
-        while entries := self._batcher.next_waiting(MOST_JOBS):
+        while entries := self._batcher.next_waiting(self._most_jobs):
             try:
                 self._load(entries)
             except Exception:
@@ -106,6 +107,7 @@ class Loader:
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
         if self._joins and not has_run_before:
             entry.group = group_of(inputs.arrays)
+            entry.batch_rows = self._model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
 
     def _decode_all(self, looks: Sequence[Look]) -> Sequence[Inputs | Failure]:
         if all(_is_small(look) for look in looks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
@@ -13,6 +14,7 @@ class Ready(Protocol):
 
     lane: Lane
     rows: int
+    batch_rows: int
     group: Hashable
     ready_s: float
 
@@ -27,25 +29,23 @@ def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
     lane: all of its group that fit. A job without a group runs alone, and so does one that is larger than a batch.
 
     Args:
-        ready: in the order of their arrival.
-        max_rows: most rows of a batch.
+        ready: in the order of their arrival; at least one.
+        max_rows: most rows of a batch; those of the first job's size may allow fewer.
         bulk_is_due: whether bulk jobs have waited too long.
     """
     lane = _next_lane(ready, bulk_is_due)
+    first = next(job for job in ready if job.lane is lane)
+    if first.group is None:
+        return [first]
     batch: list[R] = []
-    rows = 0
+    rows, most_rows = 0, min(max_rows, first.batch_rows)
     for job in ready:
-        if job.lane is not lane:
-            continue
-        if not batch:
-            batch, rows = [job], job.rows
-            if job.group is None:
-                break
-        elif job.group == batch[0].group and rows + job.rows <= max_rows:
+        fits = not batch or rows + job.rows <= most_rows
+        if fits and job.lane is lane and job.group == first.group:
             batch.append(job)
             rows += job.rows
-        if rows >= max_rows:
-            break
+            if rows >= most_rows:
+                break
     return batch
 
 
@@ -70,4 +70,4 @@ def messages_wanted(rows_held: float, rows_a_job: float, max_rows: int) -> int:
         max_rows: most rows of a batch.
     """
     missing_rows = 2 * max_rows - rows_held
-    return max(0, round(missing_rows / max(rows_a_job, 1.0)))
+    return max(0, math.ceil(missing_rows / max(rows_a_job, 1.0)))

@@ -63,10 +63,11 @@ class Runner:
     def _begin(self, batch: Sequence[Entry]) -> list[str | None]:
         """Why each job must not run; None where it may."""
         given = [entry.delivery for entry in batch]
-        numbers = [entry.job.delivery if entry.job else 0 for entry in batch]
         run = uuid.uuid4().hex
-        words = until_answered(lambda: self._deliveries.begin(given, numbers, run))
-        return [None if word == deliveries.RUNNING else word for word in words]
+        words = until_answered(lambda: self._deliveries.begin(given, run))
+        for entry, word in zip(batch, words, strict=True):
+            entry.number = word if isinstance(word, int) else None
+        return [word if isinstance(word, str) else None for word in words]
 
     def _without(self, batch: Sequence[Entry], reasons: Sequence[str | None]) -> list[Entry]:
         """The jobs that have no reason not to run; the others are refused."""

@@ -104,7 +104,7 @@ class Storer:
             return self._end(entry, Answer(0.0, failure=word))
         if word in (deliveries.LATE, REVOKED):
             status = Status.EXPIRED if word == deliveries.LATE else Status.CANCELLED
-            return End(job_id=entry.delivery.job_id, status=status, delivery=_number(entry))
+            return End(job_id=entry.delivery.job_id, status=status, delivery=entry.number)
         if word == deliveries.POISONED:
             message = f"Its worker died each of the {deliveries.MAX_ATTEMPTS} times that it ran."
             return self._end(entry, Answer(0.0, failure=Failure(FailureType.POISONED, message)))
@@ -115,9 +115,7 @@ class Storer:
         if got.failure is not None:
             fields |= failure_fields(got.failure)
         status = Status.SUCCEEDED if got.failure is None else Status.FAILED
-        return End(
-            job_id=entry.delivery.job_id, status=status, delivery=_number(entry), fields=fields, result=got.parts
-        )
+        return End(job_id=entry.delivery.job_id, status=status, delivery=entry.number, fields=fields, result=got.parts)
 
     def _finish(self, entries: Sequence[Entry], ends: Sequence[End], runtime_s: float) -> None:
         if not ends:
@@ -137,10 +135,6 @@ class Storer:
         if word == deliveries.FOREIGN:
             logger.warning("Job %s is not for the model %s; its message is dropped.", *_names(entry, self._model))
         self._notices.post(_saying(entry, word, FailureType.RECORD_MISSING, 0.0))
-
-
-def _number(entry: Entry) -> int | None:
-    return entry.job.delivery if entry.job else None
 
 
 def _names(entry: Entry, model: Model) -> tuple[str, str]:

@@ -12,18 +12,17 @@ from typing import Any
 from celery import signals
 from celery.exceptions import InvalidTaskError
 from celery.worker import state
-from celery.worker.request import Request
 from celery.worker.strategy import hybrid_to_proto2, proto1_to_proto2
 from kombu.asynchronous.timer import to_timestamp
 
 from tasks.batching.entry import Entry
 from tasks.batching.line import Line
+from tasks.batching.request import BatchedRequest, read_body
 from tasks.deliveries import Delivery
 from tasks.queues import lane_of
 from tasks.transport.channel import Channel
 
-#: Events are sent together, at the latest with the next turn of the loop; Celery's own limit is 24, and a publish a
-#: third of a millisecond.
+#: Most events in one message. Celery's own limit is 24.
 EVENTS_AT_ONCE = 512
 
 Handler = Callable[..., None]
@@ -52,6 +51,8 @@ def _take_over(line: Line, consumer: Any) -> None:
     dispatcher = consumer.event_dispatcher
     if dispatcher is not None:
         dispatcher.buffer_limit = EVENTS_AT_ONCE
+        dispatcher.on_send_buffered = line.events_wait
+    line.flush_events = dispatcher.flush if dispatcher is not None else None
     for entry in line.batcher.unfinished():
         entry.request.eventer = dispatcher
         state.task_reserved(entry.request)
@@ -67,6 +68,7 @@ class _Taking:
         self._app = app
         self._consumer = consumer
         self._line = line
+        self._utc = app.uses_utc_timezone()
 
     def message(self, message: Any, body: Any, ack: Any, reject: Any, callbacks: Any) -> None:
         """Take one message.
@@ -89,11 +91,11 @@ class _Taking:
         priority = request.delivery_info.get("priority") or 0
         self._add(Entry(request, Delivery(tag, token, str(request.args[0])), lane_of(priority)))
 
-    def _request(self, message: Any, body: Any, tag: str, token: str) -> Request:
-        headers, decoded, utc = message.headers, False, self._app.uses_utc_timezone()
+    def _request(self, message: Any, body: Any, tag: str, token: str) -> BatchedRequest:
+        headers, decoded, utc = message.headers, False, self._utc
         if body is not None:
             body, headers, decoded, utc = proto1_to_proto2(message, body)
-        elif "args" in message.payload:
+        elif "args" in read_body(message):
             body, headers, decoded, utc = hybrid_to_proto2(message, message.payload)
 
         def is_ours() -> bool:
@@ -108,7 +110,7 @@ class _Taking:
             if is_ours():
                 message.reject_log_error(logger, errors, requeue)
 
-        return Request(
+        return BatchedRequest(
             message,
             on_ack=acknowledge,
             on_reject=reject,
@@ -123,7 +125,7 @@ class _Taking:
             utc=utc,
         )
 
-    def _send_received(self, request: Request) -> None:
+    def _send_received(self, request: BatchedRequest) -> None:
         request.send_event(
             "task-received",
             name=request.name,

@@ -1,13 +1,11 @@
--- A worker looks at jobs whose messages it has claimed: counts the delivery and hands out what is needed to run them.
--- KEYS: 1 owners (see tasks.transport), 2 deadlines
+-- A worker looks at jobs whose messages it has claimed, and gets what is needed to run them. Writes nothing.
+-- KEYS: 1 owners (see tasks.transport)
 -- ARGV: 1 start of job keys, 2 end of input keys, 3 the worker's model, 4 most bytes of input, then for each job its
 --       message's delivery tag, its claim's token, and its id
 -- Returns an answer for each job, or for the first ones when the inputs of more would be too large: {'lost'} (another
--- worker has the message), {'missing'}, {'foreign'} (another model's job), {'duplicate'} (another message of the job is
--- being handled), {a terminal status}, or {'taken', delivery, the fields asked for below, input}.
+-- worker has the message), {'missing'}, {'foreign'} (another model's job), {a terminal status}, or {'taken', the fields
+-- asked for below, input}.
 local answers, bytes = {}, 0
--- First a command that frees: Redis lets a script that began so go on when its memory is full.
-redis.call('ZREM', KEYS[2], '')
 
 local function take(tag, token, id)
   local owner = redis.call('HGET', KEYS[1], tag)
@@ -15,26 +13,22 @@ local function take(tag, token, id)
     return {'lost'}
   end
   local job, input = ARGV[1] .. id, ARGV[1] .. id .. ARGV[2]
-  local stored = redis.call('HMGET', job, 'status', 'model', 'tag_claimed', 'delivery', 'attempt', 'version', 'pinned',
-    'content_type', 'rows', 'min_score', 'annotate')
-  local status, model, other, delivery = stored[1], stored[2], stored[3], stored[4]
+  local stored = redis.call('HMGET', job, 'status', 'model', 'attempt', 'version', 'pinned', 'content_type', 'rows',
+    'min_score', 'annotate')
+  local status, model = stored[1], stored[2]
   if not status then
     return {'missing'}
   elseif model ~= ARGV[3] then
     return {'foreign'}
   elseif status ~= 'queued' and status ~= 'running' then
     return {status}
-  elseif other and other ~= tag and redis.call('HEXISTS', KEYS[1], other) == 1 then
-    return {'duplicate'}
   end
   local length = redis.call('STRLEN', input)
   if bytes > 0 and bytes + length > tonumber(ARGV[4]) then
     return nil
   end
   bytes = bytes + length
-  delivery = delivery + 1
-  redis.call('HSET', job, 'delivery', delivery, 'tag_claimed', tag)
-  return {'taken', delivery, stored[5], stored[6], stored[7], stored[8], stored[9], stored[10], stored[11],
+  return {'taken', stored[3], stored[4], stored[5], stored[6], stored[7], stored[8], stored[9],
     redis.call('GET', input)}
 end
 

@@ -37,7 +37,7 @@ class Broker:
         Raises:
             SettingsError: no client can be made of it.
         """
-        connect(self._settings.redis_url or "redis://").close()
+        connect(self._settings.redis_url or "redis://", self._settings.sentinel_master).close()
 
     def answers(self) -> bool:
         """Whether it answers a PING now."""
@@ -80,5 +80,5 @@ class Broker:
         url = broker_url(self._settings)
         if self._client is None or url != self.url:
             self.close()
-            self._client, self.url = connect(url), url
+            self._client, self.url = connect(url, self._settings.sentinel_master), url
         return self._client

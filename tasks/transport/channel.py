@@ -12,13 +12,14 @@ import orjson
 import redis
 from kombu.transport import redis as kombu_redis
 from kombu.utils.json import loads
+from redis.exceptions import NoScriptError
 
 from tasks import keys
 from tasks.queues import BULK_PRIORITIES
 from tasks.transport.claims import Claims
 from tasks.transport.qos import QoS
-from tasks.transport.scripts import MOST_AT_ONCE, Claimed, ClaimScripts, SourceList
-from tasks.transport.waits import Waits
+from tasks.transport.scripts import MOST_AT_ONCE, Claimed, ClaimScripts, SourceList, read_claimed
+from tasks.transport.waits import ClaimAhead, Waits
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ class Claiming(_Base):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._waits = Waits(self._waiting_client)
-        self._woken = False
+        # So that the first look is a claim, which makes the holding lists known as this worker's.
+        self._woken = True
         super().__init__(*args, **kwargs)
 
     def fetch(self) -> None:
@@ -55,20 +57,23 @@ class Claiming(_Base):  # type: ignore[misc]
         Raises:
             redis.exceptions.RedisError: the connection or Redis fails.
         """
-        self.claiming = True
+        if not self.claiming:
+            self.claiming = True
+            self.scripts.give_back_unknown(self.claims.owner, self.claims.tokens)
         self.settle()
         most = self._wanted()
-        sources = self._sources()
-        if most <= 0 or (self._waits.all_pending(sources) and not self._woken):
+        if most <= 0:
             return
-        self._woken = False
-        claimed = self._claim(sources, most)
-        if len(claimed) < most:
-            self._wait(sources)
-            if self.claims.demand:
-                self.claims.demand.emptied()
-        for message in claimed:
-            self._deliver(message)
+        sources = self._sources()
+        if self._is_idle() and not self._woken:
+            self._wait(sources, most)
+        elif self._woken or not self._waits.all_pending(sources):
+            self._woken = False
+            token = self.claims.new_token()
+            claimed = self.scripts.claim(sources, most, token)
+            if len(claimed) < most:
+                self._wait(sources, 0 if claimed else most)
+            self._take(claimed, token, most)
 
     def settle(self) -> None:
         """Tell Redis what was acknowledged and rejected since the last time, in one step each."""
@@ -135,12 +140,13 @@ class Claiming(_Base):  # type: ignore[misc]
         key = self.global_keyprefix + self._q_for_pri(queue, priority)
         return SourceList(key, queue, keys.held(self.claims.owner, key))
 
-    def _claim(self, sources: list[SourceList], most: int) -> list[Claimed]:
-        token = self.claims.new_token()
-        claimed = self.scripts.claim(sources, most, token)
+    def _take(self, claimed: list[Claimed], token: str, most: int) -> None:
         for message in claimed:
             self.claims.add(message.tag, token)
-        return claimed
+        if len(claimed) < most and self.claims.demand:
+            self.claims.demand.emptied()
+        for message in claimed:
+            self._deliver(message)
 
     def _deliver(self, message: Claimed) -> None:
         payload = _read(message.raw)
@@ -150,19 +156,36 @@ class Claiming(_Base):  # type: ignore[misc]
         else:
             self.connection._deliver(payload, message.queue)
 
-    def _wait(self, sources: list[SourceList]) -> None:
+    def _wait(self, sources: list[SourceList], most: int = 0) -> None:
+        """Wait for a message in any list that is not waited for; with `most`, also claim so many when one comes."""
         for source in sources:
             wait = self._waits.of(source)
             kind = f"WAIT {source.key}"
-            self.handlers[kind] = partial(self._on_moved, source.key)
             if not self.connection.cycle.is_registered(self, wait.client, kind):
                 wait.since_s = None
+                self.handlers[kind] = partial(self._on_moved, source.key)
                 self.connection.cycle.register(self, wait.client, kind)
             if wait.since_s is None:
-                self._waits.ask(wait)
+                self._waits.ask(wait, self._claim_ahead(sources, most) if most else None)
+
+    def _claim_ahead(self, sources: list[SourceList], most: int) -> ClaimAhead:
+        token = self.claims.new_token()
+        return ClaimAhead(token, sources, self.scripts.claim_command(sources, most, token))
 
     def _on_moved(self, key: str) -> None:
-        self._woken = self._waits.read(key) or self._woken
+        try:
+            answer = self._waits.read(key)
+        except NoScriptError:
+            self._woken = True
+            return
+        if answer.ahead is None:
+            self._woken = answer.moved or self._woken
+        else:
+            claimed = read_claimed(answer.ahead.lists, answer.claimed)
+            self._take(claimed, answer.ahead.token, len(claimed) + 1)
+
+    def _is_idle(self) -> bool:
+        return self.claims.demand is None or self.claims.demand.is_idle()
 
     def _waiting_client(self) -> Any:
         client = self._create_client(asynchronous=True)

@@ -14,6 +14,9 @@ class Demand(Protocol):
     def wanted(self) -> int:
         """How many more messages are wanted now; the prefetch count may allow less."""
 
+    def is_idle(self) -> bool:
+        """Whether nothing is in hand: then a message is claimed the moment that it comes, with all that came."""
+
     def bulk_first(self) -> bool:
         """Whether the next claim shall begin with the bulk lists."""
 

@@ -55,6 +55,7 @@ class ClaimScripts:
         self._ack = _script(client, "ack")
         self._renew = _script(client, "renew")
         self._give_back = _script(client, "give_back")
+        self._give_back_unknown = _script(client, "give_back_unknown")
         self._recover = _script(client, "recover")
 
     def claim(self, lists: Sequence[SourceList], most: int, token: str) -> list[Claimed]:
@@ -62,13 +63,18 @@ class ClaimScripts:
 
         The holding lists of this worker are known as its own from then on, so it may have Redis move messages there.
         """
+        names, args = self._claim_arguments(lists, most, token)
+        return read_claimed(lists, self._claim(keys=names, args=args))
+
+    def claim_command(self, lists: Sequence[SourceList], most: int, token: str) -> tuple[Any, ...]:
+        """`claim` as a command, for a connection that is read later; `read_claimed` reads the answer."""
+        names, args = self._claim_arguments(lists, most, token)
+        return ("EVALSHA", self._claim.sha, len(names), *names, *args)
+
+    def _claim_arguments(self, lists: Sequence[SourceList], most: int, token: str) -> tuple[list[str], list[Any]]:
         sources = [key for source in lists for key in (source.key, source.holding)]
-        answer: list[Any] = self._claim(
-            keys=[*self._keys, keys.HOLDERS, keys.UNREADABLE, *sources],
-            args=[min(most, MOST_AT_ONCE), token, self._lease_us, *(source.queue for source in lists)],
-        )
-        triples = zip(answer[::3], answer[1::3], answer[2::3], strict=True)
-        return [Claimed(lists[number - 1].queue, tag.decode(), raw) for number, tag, raw in triples]
+        names = [*self._keys, keys.HOLDERS, keys.UNREADABLE, *sources]
+        return names, [min(most, MOST_AT_ONCE), token, self._lease_us, *(source.queue for source in lists)]
 
     def acknowledge(self, tokens: Mapping[str, str]) -> None:
         """Drop messages that are done with."""
@@ -105,10 +111,25 @@ class ClaimScripts:
             returned += int(self._give_back(keys=self._keys, args=[side, len(lists), *held, *part]))
         return returned
 
+    def give_back_unknown(self, owner: str, known: Iterable[str]) -> int:
+        """Return what this worker has claimed without knowing it, because the answer was lost; returns how many.
+
+        Args:
+            owner: the worker.
+            known: tags of the messages that it knows to have.
+        """
+        return int(self._give_back_unknown(keys=[*self._keys, keys.HOLDERS], args=[owner, *known]))
+
     def recover(self) -> int:
         """Return messages whose worker has not renewed its lease, whoever's they were; returns how many."""
         args = [MOST_AT_ONCE, _FORGET_HOLDING_AFTER_S * 1_000_000]
         return int(self._recover(keys=[*self._keys, keys.HOLDERS], args=args))
+
+
+def read_claimed(lists: Sequence[SourceList], answer: Sequence[Any]) -> list[Claimed]:
+    """The claim script's answer."""
+    triples = zip(answer[::3], answer[1::3], answer[2::3], strict=True)
+    return [Claimed(lists[number - 1].queue, tag.decode(), raw) for number, tag, raw in triples]
 
 
 def _script(client: redis.Redis, name: str) -> Any:

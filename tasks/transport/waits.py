@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
@@ -15,13 +15,39 @@ WAIT_S = 5
 OVERDUE_S = 10.0
 
 
+@dataclass(frozen=True)
+class ClaimAhead:
+    """A claim that Redis is to make directly after a wait: its token, its lists, its command."""
+
+    token: str
+    lists: Sequence[SourceList]
+    command: tuple[Any, ...]
+
+
 @dataclass
 class Wait:
-    """One list's connection. `since_s` is when Redis was asked, None while it is not."""
+    """One list's connection.
+
+    Attributes:
+        source: The list.
+        client: Has the connection.
+        since_s: When Redis was asked, by the monotonic clock; None while it is not.
+        ahead: The claim that follows, if one does.
+    """
 
     source: SourceList
     client: Any
     since_s: float | None = None
+    ahead: ClaimAhead | None = None
+
+
+@dataclass(frozen=True)
+class Moved:
+    """Redis's answer: whether a message was moved, and if a claim followed, that claim and the answer to it."""
+
+    moved: bool
+    ahead: ClaimAhead | None = None
+    claimed: Sequence[Any] = ()
 
 
 class Waits:
@@ -48,20 +74,30 @@ class Waits:
         """Whether Redis will tell of a message in any of these lists."""
         return all(source.key in self._waits and self._waits[source.key].since_s is not None for source in sources)
 
-    def ask(self, wait: Wait) -> None:
-        """Have Redis move the list's next message, now or when it comes."""
-        wait.client.connection.send_command("BLMOVE", wait.source.key, wait.source.holding, "RIGHT", "LEFT", WAIT_S)
-        wait.since_s = monotonic()
+    def ask(self, wait: Wait, ahead: ClaimAhead | None) -> None:
+        """Have Redis move the list's next message, now or when it comes, and claim then, if it is to.
 
-    def read(self, key: str) -> bool:
-        """The answer, which has arrived: whether a message was moved.
+        Redis runs the second command directly after the first, which saves a way there and back.
+        """
+        connection = wait.client.connection
+        connection.send_command("BLMOVE", wait.source.key, wait.source.holding, "RIGHT", "LEFT", WAIT_S)
+        if ahead:
+            connection.send_command(*ahead.command)
+        wait.since_s, wait.ahead = monotonic(), ahead
+
+    def read(self, key: str) -> Moved:
+        """The answer, which has arrived.
 
         Raises:
             redis.exceptions.ConnectionError: the connection was cut.
+            redis.exceptions.NoScriptError: Redis does not know the claim's script; the message may have been moved.
         """
         wait = self._waits[key]
         wait.since_s = None
-        return wait.client.parse_response(wait.client.connection, "BLMOVE") is not None
+        moved = wait.client.parse_response(wait.client.connection, "BLMOVE") is not None
+        if wait.ahead is None:
+            return Moved(moved)
+        return Moved(moved, wait.ahead, wait.client.parse_response(wait.client.connection, "EVALSHA"))
 
     def cut(self, connection: Any) -> None:
         """A connection has ended; nothing comes of what was asked on it."""

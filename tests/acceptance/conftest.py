@@ -14,7 +14,7 @@ from tests.system import Running, running
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One running system for all acceptance tests, over tiny models of each format and three that are broken."""
     store = make_store(tmp_path_factory.mktemp("store"))
-    settings = {"CELERIAC_START_ATTEMPTS": "1", "CELERIAC_VISIBILITY_TIMEOUT_S": "15"}
+    settings = {"CELERIAC_START_ATTEMPTS": "1", "CELERIAC_LEASE_S": "5"}
     with running(store, tmp_path_factory.mktemp("var"), **settings) as system:
         yield system
 

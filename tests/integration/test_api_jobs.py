@@ -10,6 +10,7 @@ from flask.testing import FlaskClient
 from tasks.job import Failure, FailureType, new_job_id
 from tasks.job_store import JobStore
 from tests.http_api import OLD_ID, error_type, play_worker, png, submit, until
+from tests.stand_in_worker import StandInWorker
 
 MALFORMED = [
     "1",
@@ -25,12 +26,13 @@ def test_a_record_follows_its_job_to_the_end(http: FlaskClient, job_store: JobSt
     job_id = submit(http)
     queued = http.get(f"/v1/jobs/{job_id}")
     assert (queued.json["status"], queued.headers["Retry-After"]) == ("queued", "1")
-    started = job_store.start(job_id, "digits", "digits@host")
+    worker = StandInWorker(job_store)
+    started = worker.start(job_id)
     running = http.get(f"/v1/jobs/{job_id}")
     assert (running.json["status"], running.json["attempt"], running.json["worker"]) == ("running", 1, "digits@host")
     assert running.json["queue_ms"] >= 0
     assert "Retry-After" in running.headers
-    job_store.fail(started.job, Failure(FailureType.MODEL_ERROR, "It divides by zero."))
+    worker.fail(started, Failure(FailureType.MODEL_ERROR, "It divides by zero."))
     ended = http.get(f"/v1/jobs/{job_id}")
     assert ended.json["failure"] == {"type": "model_error", "message": "It divides by zero."}
     assert ended.json["created_at"] < ended.json["started_at"] < ended.json["finished_at"]
@@ -140,8 +142,9 @@ def test_a_second_choice_is_better_than_none(http: FlaskClient, job_store: JobSt
 def test_a_job_without_a_result_says_why(http: FlaskClient, job_store: JobStore) -> None:
     queued, running, failed, cancelled = submit(http), submit(http), submit(http), submit(http)
     expired = submit(http, json={"instances": [[1, 2, 3, 4]], "parameters": {"expires_in_s": 1e-6}})
-    job_store.start(running, "digits", "w")
-    job_store.fail(job_store.start(failed, "digits", "w").job, Failure(FailureType.OUT_OF_MEMORY, "Send fewer rows."))
+    worker = StandInWorker(job_store)
+    worker.start(running)
+    worker.fail(worker.start(failed), Failure(FailureType.OUT_OF_MEMORY, "Send fewer rows."))
     http.delete(f"/v1/jobs/{cancelled}")
     until(lambda: job_store.expire_overdue() or job_store.get(expired).is_finished)
     for job_id, status, kind in [

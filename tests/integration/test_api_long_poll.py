@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from tasks import keys
+from api.services import services_of
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.http_api import error_type, make_http, play_worker, publish_models, submit, until
@@ -37,8 +36,12 @@ class Poll:
         self.answers.append(self.http.application.test_client().get(f"/v1/jobs/{self.job_id}?wait={self.wait_s}"))
 
 
-def waited_for(client: redis.Redis, job_id: str) -> Callable[[], Any]:
-    return lambda: client.pubsub_numsub(keys.finished_channel(job_id))[0][1]
+def looks(client: redis.Redis) -> int:
+    return int(client.info("commandstats")["cmdstat_hgetall"]["calls"])
+
+
+def waiters(http: FlaskClient) -> int:
+    return services_of(http.application).waiters.held
 
 
 @pytest.mark.parametrize("wait", ["-1", "60.5", "nan", "inf", "soon", ""])
@@ -50,10 +53,10 @@ def test_a_wait_that_is_none_is_400(http: FlaskClient, wait: str) -> None:
     assert answer.json["error"]["got"] == repr(wait)
 
 
-def test_a_long_poll_answers_when_the_job_ends(http: FlaskClient, job_store: JobStore, client: redis.Redis) -> None:
+def test_a_long_poll_answers_when_the_job_ends(http: FlaskClient, job_store: JobStore) -> None:
     job_id = submit(http)
     with Poll(http, job_id, 60) as poll:
-        until(waited_for(client, job_id))
+        until(lambda: waiters(http))
         assert not poll.answers
         began_s = time.monotonic()
         play_worker(job_store, job_id)
@@ -64,11 +67,12 @@ def test_a_long_poll_answers_when_the_job_ends(http: FlaskClient, job_store: Job
 def test_a_long_poll_outlasts_several_looks_at_the_server(
     http: FlaskClient, job_store: JobStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("api.waiting.LOOK_UP_S", 0.05)
+    monkeypatch.setattr("tasks.finish_listener.LOOK_AGAIN_S", 0.05)
     job_id = submit(http)
     with Poll(http, job_id, 60) as poll:
-        before = client.info("stats")["total_connections_received"]
-        until(lambda: client.info("stats")["total_connections_received"] > before + 3)
+        before = looks(client)
+        until(lambda: looks(client) > before + 6)
+        assert not poll.answers
         play_worker(job_store, job_id)
     assert poll.answers[0].json["status"] == "succeeded"
 
@@ -81,15 +85,13 @@ def test_a_long_poll_that_ends_first_answers_the_record_as_it_is(http: FlaskClie
     assert (answer.status_code, answer.json["status"]) == (200, "queued")
 
 
-def test_beyond_the_cap_a_poll_answers_at_once(
-    job_store: JobStore, registry: ModelRegistry, client: redis.Redis
-) -> None:
+def test_beyond_the_cap_a_poll_answers_at_once(job_store: JobStore, registry: ModelRegistry) -> None:
     # Given one place to wait, and somebody in it
     publish_models(registry)
     http = make_http(job_store, registry, max_waiters=1)
     job_id = submit(http)
     with Poll(http, job_id, 60):
-        until(waited_for(client, job_id))
+        until(lambda: waiters(http))
         # When others want to wait too
         began_s = time.monotonic()
         answer = http.get(f"/v1/jobs/{job_id}?wait=60")
@@ -104,14 +106,12 @@ def test_beyond_the_cap_a_poll_answers_at_once(
     assert http.get(f"/v1/jobs/{submit(http)}?wait=0.2").status_code == 200
 
 
-def test_waiters_leave_a_thread_for_those_who_do_not_wait(
-    job_store: JobStore, registry: ModelRegistry, client: redis.Redis
-) -> None:
+def test_waiters_leave_a_thread_for_those_who_do_not_wait(job_store: JobStore, registry: ModelRegistry) -> None:
     publish_models(registry)
     http = make_http(job_store, registry, max_waiters=48, api_threads=2)
     job_id = submit(http)
     with Poll(http, job_id, 60):
-        until(waited_for(client, job_id))
+        until(lambda: waiters(http))
         began_s = time.monotonic()
         assert http.get(f"/v1/jobs/{job_id}?wait=60").json["status"] == "queued"
         assert time.monotonic() - began_s < 10

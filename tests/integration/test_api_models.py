@@ -9,6 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.http_api import WORKER, card, make_http, play_worker, publish_models, submit
+from tests.stand_in_worker import StandInWorker
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
 ) -> None:
     publish_models(registry)
     play_worker(job_store, submit(http))
-    job_store.start(submit(http), "digits", WORKER.name)
+    StandInWorker(job_store).start(submit(http))
     submit(http)
     model = http.get("/v1/models/digits").json
     assert model.pop("oldest_age_s") > 0
@@ -80,7 +81,7 @@ def test_it_is_ready_when_each_expected_model_is_or_was_given_up(http: FlaskClie
 def test_metrics_tell_the_load_on_each_model(http: FlaskClient, job_store: JobStore, registry: ModelRegistry) -> None:
     publish_models(registry)
     play_worker(job_store, submit(http))
-    job_store.start(submit(http), "digits", WORKER.name)
+    StandInWorker(job_store).start(submit(http))
     submit(http)
     submit(http)
     answer = http.get("/metrics")

@@ -16,6 +16,7 @@ from tasks.job import Failure, FailureType, Status, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry, ModelStatus
 from tests.http_api import make_http, play_worker, publish_models, submit
+from tests.stand_in_worker import StandInWorker
 
 ROOT = Path(__file__).parents[2]
 SPECIFICATION = json.loads((ROOT / "api" / "openapi.json").read_text())
@@ -66,7 +67,8 @@ def test_jobs_are_answered_as_specified(http: FlaskClient, job_store: JobStore) 
         http.post("/v1/models/digits/versions/1/jobs", json=row), "/v1/models/{model}/versions/{version}/jobs", "post"
     )
     queued, failed, done = submit(http), submit(http), submit(http)
-    job_store.fail(job_store.start(failed, "digits", "w").job, Failure(FailureType.MODEL_ERROR, "It broke."))
+    worker = StandInWorker(job_store)
+    worker.fail(worker.start(failed), Failure(FailureType.MODEL_ERROR, "It broke."))
     play_worker(job_store, done, {"y": np.zeros((1, 2))}, {"labels": [["a"]]})
     for job_id in (queued, failed, done, new_job_id()):
         check(http.get(f"/v1/jobs/{job_id}"), "/v1/jobs/{job_id}")

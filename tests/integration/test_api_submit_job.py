@@ -285,7 +285,6 @@ def test_a_job_that_ends_within_the_wait_is_200_with_its_result(
     # Given a worker that takes the job once its client waits for it
     def work() -> None:
         job_id = until(lambda: client.zrange(keys.unfinished("digits"), 0, 0))[0].decode()
-        until(lambda: client.pubsub_numsub(keys.finished_channel(job_id))[0][1])
         play_worker(job_store, job_id)
 
     worker = threading.Thread(target=work)

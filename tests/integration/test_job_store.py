@@ -8,9 +8,12 @@ import redis
 
 from tasks import keys
 from tasks.broker import connect
-from tasks.errors import BrokerUnavailable, ForeignJob, JobFinished, JobGone, JobNotFound, StaleDelivery
+from tasks.deliveries import FOREIGN, LATE, MAX_ATTEMPTS, POISONED
+from tasks.errors import BrokerUnavailable, JobFinished, JobGone, JobNotFound
 from tasks.job import Failure, FailureType, Job, Lane, Status, new_job_id
-from tasks.job_store import MAX_ATTEMPTS, JobStore
+from tasks.job_end import DONE, STALE
+from tasks.job_store import JobStore
+from tests.stand_in_worker import StandInWorker
 
 
 def make_job(**over: object) -> Job:
@@ -46,11 +49,11 @@ def test_a_job_runs_from_queued_to_succeeded_and_leaves_only_what_has_a_lifetime
     # Given a job that a worker takes
     job = make_job()
     job_store.submit(job, b"payload")
-    started = job_store.start(job.id, "digits", "digits@host")
-    assert started.payload == b"payload"
-    assert (started.job.status, started.job.delivery, started.job.attempt) == (Status.RUNNING, 1, 1)
+    worker = StandInWorker(job_store)
+    started = worker.start(job.id)
+    assert (started.status, started.delivery, started.attempt) == (Status.RUNNING, 1, 1)
     # When it succeeds
-    job_store.succeed(started.job, {"outputs": b"\x00\x01"}, compute_ms=1.25)
+    assert worker.succeed(started, {"outputs": b"\x00\x01"}, compute_ms=1.25) == DONE
     # Then the record says so, the input is gone and the rest has a lifetime
     ended = job_store.get(job.id)
     assert (ended.status, ended.compute_ms, ended.worker) == (Status.SUCCEEDED, 1.25, "digits@host")
@@ -65,25 +68,22 @@ def test_a_job_runs_from_queued_to_succeeded_and_leaves_only_what_has_a_lifetime
 def test_a_result_is_written_once_and_only_by_the_latest_delivery(job_store: JobStore) -> None:
     job = make_job()
     job_store.submit(job, b"")
-    first = job_store.start(job.id, "digits", "a")
-    second = job_store.start(job.id, "digits", "b")
-    with pytest.raises(StaleDelivery, match="with another worker"):
-        job_store.succeed(first.job, {"outputs": b"first"}, 1)
-    job_store.succeed(second.job, {"outputs": b"second"}, 1)
-    with pytest.raises(JobFinished, match="succeeded"):
-        job_store.fail(second.job, Failure(FailureType.MODEL_ERROR, "late"))
+    worker = StandInWorker(job_store)
+    first, second = worker.start(job.id), worker.start(job.id)
+    assert worker.succeed(first, {"outputs": b"first"}) == STALE
+    assert worker.succeed(second, {"outputs": b"second"}) == DONE
+    assert worker.fail(second, Failure(FailureType.MODEL_ERROR, "late")) == "succeeded"
     assert job_store.result(job.id) == {"outputs": b"second"}
-    with pytest.raises(JobFinished, match="succeeded"):
-        job_store.start(job.id, "digits", "c")
+    assert worker.begin(job.id) == "succeeded"
 
 
 def test_a_cancelled_job_stays_cancelled(job_store: JobStore) -> None:
     job = make_job()
     job_store.submit(job, b"")
-    started = job_store.start(job.id, "digits", "a")
+    worker = StandInWorker(job_store)
+    started = worker.start(job.id)
     assert job_store.cancel(job.id).status is Status.CANCELLED
-    with pytest.raises(JobFinished, match="cancelled"):
-        job_store.succeed(started.job, {"outputs": b""}, 1)
+    assert worker.succeed(started, {"outputs": b""}) == "cancelled"
     with pytest.raises(JobFinished, match="cancelled already"):
         job_store.cancel(job.id)
     assert job_store.result(job.id) == {}
@@ -92,8 +92,8 @@ def test_a_cancelled_job_stays_cancelled(job_store: JobStore) -> None:
 def test_a_job_past_its_deadline_expires_instead_of_running(job_store: JobStore) -> None:
     job = make_job(expires_in_s=0.000001)
     job_store.submit(job, b"")
-    with pytest.raises(JobFinished, match="expired"):
-        job_store.start(job.id, "digits", "a")
+    assert StandInWorker(job_store).begin(job.id) == LATE
+    assert job_store.expire_overdue() == 1
     assert job_store.get(job.id).status is Status.EXPIRED
 
 
@@ -119,8 +119,8 @@ def test_waiting_returns_with_the_end_and_not_before(job_store: JobStore) -> Non
     assert job_store.wait(job.id, 0.05).status is Status.QUEUED
 
     def finish() -> None:
-        started = job_store.start(job.id, "digits", "a")
-        job_store.succeed(started.job, {"outputs": b""}, 1)
+        worker = StandInWorker(job_store)
+        worker.succeed(worker.start(job.id), {"outputs": b""})
 
     finisher = threading.Timer(0.2, finish)
     began_s = time.monotonic()
@@ -142,30 +142,32 @@ def test_a_broker_that_is_away_is_said_in_a_sentence() -> None:
 def test_a_job_that_had_its_attempts_is_poisoned_and_runs_no_more(job_store: JobStore) -> None:
     job = make_job()
     job_store.submit(job, b"")
+    worker = StandInWorker(job_store)
     for attempt in range(MAX_ATTEMPTS):
-        assert job_store.start(job.id, "digits", "w").job.attempt == attempt + 1
-    with pytest.raises(JobFinished, match="failed already"):
-        job_store.start(job.id, "digits", "w")
-    ended = job_store.get(job.id)
-    assert (ended.status, ended.failure_type) == (Status.FAILED, "poisoned")
+        assert worker.start(job.id).attempt == attempt + 1
+    assert worker.begin(job.id) == POISONED
+    assert job_store.get(job.id).attempt == MAX_ATTEMPTS
 
 
 def test_asking_again_after_a_lost_answer_is_not_another_attempt(job_store: JobStore) -> None:
     # Given a worker whose broker answers late, so that it asks again and again
     job = make_job()
     job_store.submit(job, b"payload")
+    worker = StandInWorker(job_store)
+    claimed = worker.claim(job.id)
     for _ in range(MAX_ATTEMPTS + 2):
-        started = job_store.start(job.id, "digits", "w", claim="one")
-    # Then the job has been taken once and is not poisoned, and only another taking counts
-    assert (started.job.attempt, started.job.delivery, started.payload) == (1, 1, b"payload")
-    assert job_store.start(job.id, "digits", "w", claim="another").job.attempt == 2
+        assert worker.deliveries.begin([claimed], run="one") == [1]
+    # Then the job has begun once and is not poisoned, and only another beginning counts
+    assert job_store.get(job.id).attempt == 1
+    assert worker.deliveries.begin([claimed], run="another") == [2]
 
 
 def test_a_job_of_another_model_is_left_alone(client: redis.Redis, job_store: JobStore) -> None:
     job = make_job()
     job_store.submit(job, b"")
-    with pytest.raises(ForeignJob, match="not for the model hands"):
-        job_store.start(job.id, "hands", "w")
+    worker = StandInWorker(job_store, "hands")
+    (look,) = worker.deliveries.take([worker.claim(job.id)], most_bytes=1000)
+    assert look.word == FOREIGN
     assert job_store.get(job.id).status is Status.QUEUED
     assert client.exists(keys.running("hands")) == 0
 
@@ -173,21 +175,24 @@ def test_a_job_of_another_model_is_left_alone(client: redis.Redis, job_store: Jo
 def test_a_running_job_is_not_expired_by_its_deadline(job_store: JobStore) -> None:
     job = make_job(expires_in_s=0.2)
     job_store.submit(job, b"")
-    first = job_store.start(job.id, "digits", "w")
+    worker = StandInWorker(job_store)
+    first = worker.start(job.id)
     deadline_s = time.monotonic() + 0.3
     while time.monotonic() < deadline_s:
         job_store.get(job.id)
-    assert job_store.start(job.id, "digits", "w").job.delivery == first.job.delivery + 1
+    assert worker.start(job.id).delivery == first.delivery + 1
 
 
 def test_a_full_broker_still_lets_jobs_run_and_end(client: redis.Redis, job_store: JobStore) -> None:
     ran, cancelled = make_job(), make_job()
     for job in (ran, cancelled):
         job_store.submit(job, b"payload")
+    worker = StandInWorker(job_store)
+    claimed = worker.claim(ran.id)
     client.config_set("maxmemory", 1)
     try:
-        started = job_store.start(ran.id, "digits", "w")
-        job_store.succeed(started.job, {"outputs": b"x"}, 1)
+        assert worker.deliveries.begin([claimed], "run") == [1]
+        assert worker.succeed(job_store.get(ran.id), {"outputs": b"x"}) == DONE
         assert job_store.cancel(cancelled.id).status is Status.CANCELLED
     finally:
         client.config_set("maxmemory", 0)

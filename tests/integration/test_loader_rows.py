@@ -119,7 +119,7 @@ def test_a_fixed_batch_of_one_whose_output_lacks_the_row_takes_one(tmp_path: Pat
 
 def test_outputs_whose_width_differs_from_call_to_call_cannot_be_one_result(tmp_path: Path) -> None:
     model = warm(tmp_path, lambda x: {"y": tf.boolean_mask(x, x[0] >= 0, axis=1)}, fixed(1))
-    with pytest.raises(PredictError, match=r"m takes 1 rows at once, .* send at most 1 in a job"):
+    with pytest.raises(PredictError, match=r"other shapes in each of the 2 calls .* send at most 1 in a job"):
         model.predict({"x": np.array([[1, 1, 1], [1, -1, 1]], "float32")})
 
 
@@ -183,7 +183,7 @@ def test_a_model_that_is_compiled_anew_for_each_size_is_padded(tmp_path: Path) -
 
     @tf.function(jit_compile=True)
     def compiled(x: tf.Tensor) -> tf.Tensor:
-        for _ in range(60):
+        for _ in range(40):
             x = tf.sin(x @ tf.ones((3, 3))) + tf.reduce_max(x, axis=1, keepdims=True)
         return x
 
@@ -192,6 +192,18 @@ def test_a_model_that_is_compiled_anew_for_each_size_is_padded(tmp_path: Path) -
     # Then its calls have one of few sizes
     assert model.batching.sizes == (1, 2, 4, 8, 12)
     assert model.predict({"x": X[:7]})["y"].shape == (7, 3)
+
+
+def test_large_rows_of_any_size_are_fewer_in_a_call(tmp_path: Path) -> None:
+    # Given a model that was tried with rows of 64 numbers
+    model = warm(tmp_path, call_sizes, tf.TensorSpec((None, None), tf.float32))
+    assert model.batching.max_rows >= 64
+
+    # When rows have a million each
+    outputs = model.predict({"x": np.ones((3, 1_000_000), "float32")})
+
+    # Then each has a call of its own
+    assert outputs["size"].tolist() == [1, 1, 1]
 
 
 def test_widths_that_follow_the_rows_of_a_call_are_computed_in_one(tmp_path: Path) -> None:

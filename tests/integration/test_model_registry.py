@@ -9,6 +9,7 @@ from tasks.errors import ModelUnknown
 from tasks.job import Job, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import LIVE_S, LiveWorker, ModelRegistry, ModelStatus
+from tests.stand_in_worker import StandInWorker
 
 CARD = {"name": "digits", "version": 3, "signature": {"inputs": {}, "outputs": {}}}
 WORKER = LiveWorker("digits@host", 42, 3, "CPU")
@@ -63,11 +64,12 @@ def test_the_load_is_counted_from_submission_to_end(job_store: JobStore, registr
     ids = [new_job_id() for _ in range(3)]
     for job_id in ids:
         job_store.submit(Job(id=job_id, model="digits", version=1), b"")
-    started = job_store.start(ids[0], "digits", "w")
+    worker = StandInWorker(job_store)
+    started = worker.start(ids[0])
     state = registry.queue_state("digits")
     assert (state.queued, state.running) == (2, 1)
     assert state.oldest_age_s is not None and 0 <= state.oldest_age_s < 60
-    job_store.succeed(started.job, {"outputs": b""}, 1)
+    worker.succeed(started, {"outputs": b""})
     job_store.cancel(ids[1])
     state = registry.queue_state("digits")
     assert (state.queued, state.running, dict(state.finished)) == (1, 0, {"succeeded": 1, "cancelled": 1})
@@ -77,11 +79,12 @@ def test_the_keepers_sweep_expires_only_queued_jobs_that_are_overdue(job_store: 
     overdue, running, young = (Job(id=new_job_id(), model="digits", version=1, expires_in_s=s) for s in (1e-6, 60, 60))
     for job in (overdue, running, young):
         job_store.submit(job, b"")
-    started = job_store.start(running.id, "digits", "w")
+    worker = StandInWorker(job_store)
+    started = worker.start(running.id)
     assert client.zscore(keys.DEADLINES, running.id) is None
     assert job_store.expire_overdue() == 1
     assert job_store.get(overdue.id).status == "expired"
     assert job_store.get(young.id).status == "queued"
-    job_store.succeed(started.job, {"outputs": b""}, 1)
+    worker.succeed(started, {"outputs": b""})
     assert job_store.expire_overdue() == 0
     assert client.zrange(keys.DEADLINES, 0, -1) == [young.id.encode()]

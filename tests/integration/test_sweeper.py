@@ -10,6 +10,7 @@ from tasks.job import Job, Lane, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.sweeper import republish_lost
+from tests.stand_in_worker import StandInWorker
 
 QUEUE = "model.digits"
 
@@ -42,7 +43,7 @@ def test_a_job_whose_message_is_gone_is_queued_again_in_its_lane(client: redis.R
 def test_a_job_that_a_worker_lost_while_it_ran_is_queued_again(client: redis.Redis, job_store: JobStore) -> None:
     job = submitted(job_store)
     client.delete(QUEUE)
-    job_store.start(job.id, "digits", "w")
+    StandInWorker(job_store).start(job.id)
     assert republish_lost(client, job_store) == 1
 
 
@@ -53,6 +54,12 @@ def test_nothing_is_lost_while_a_message_waits_or_a_worker_holds_one(client: red
     client.hset("unacked", "tag", json.dumps([json.loads(message), "", QUEUE]))
     assert republish_lost(client, job_store) == 0
     client.hset("unacked", "tag", json.dumps([json.loads(message), "", "model.other"]))
+    # And one on its way to a worker that waits for it is not lost either
+    holding = keys.held("abc123", QUEUE)
+    client.zadd(keys.HOLDERS, {holding: 1})
+    client.lpush(holding, message)
+    assert republish_lost(client, job_store) == 0
+    client.delete(holding)
     assert republish_lost(client, job_store) == 1
 
 

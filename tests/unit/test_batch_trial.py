@@ -36,13 +36,8 @@ def test_sizes_are_doubled_while_rows_become_cheaper_and_each_is_timed_well() ->
     assert all(timing.best_ms < 2 * (0.5 + 0.002 * timing.rows) for timing in timings)
 
 
-def test_a_model_that_gains_nothing_is_not_tried_with_many_rows() -> None:
-    computer = Computer(call_ms=0, row_ms=10)
-    assert [timing.rows for timing in time_doubled_rows(computer.prepare)] in ([1, 2, 4, 8], [1, 2, 4, 8, 16])
-
-
 def test_calls_that_take_long_end_the_search() -> None:
-    computer = Computer(call_ms=450, row_ms=0)
+    computer = Computer(call_ms=300, row_ms=0)
     assert [timing.rows for timing in time_doubled_rows(computer.prepare)] == [1]
 
 

@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from model_store.batching import MOST_ROWS, Batching, Timing, doubling_sizes, fixed_batching, good_rows, needs_padding
+from model_store.batching import (
+    MOST_ROWS,
+    Batching,
+    Timing,
+    doubling_sizes,
+    fixed_batching,
+    good_rows,
+    limited_by_bytes,
+    may_gain,
+    needs_padding,
+)
 from model_store.spec import BatchingSpec
 
 
@@ -26,8 +36,28 @@ def test_rows_beyond_the_largest_size_are_whole_calls_and_a_padded_rest() -> Non
 
 
 def test_a_call_has_the_largest_size_or_without_sizes_a_whole_batch() -> None:
-    assert Batching(max_rows=64, sizes=(4,)).call_rows == 4
-    assert Batching(max_rows=64).call_rows == 64
+    assert Batching(max_rows=64, sizes=(4,)).call_rows(row_bytes=1000) == 4
+    assert Batching(max_rows=64).call_rows(row_bytes=1000) == 64
+
+
+def test_rows_that_need_neither_dividing_nor_padding_are_one_call() -> None:
+    assert [Batching(max_rows=4).is_one_call(rows) for rows in (1, 4, 5)] == [True, True, False]
+    assert [Batching(max_rows=8, sizes=(2, 4)).is_one_call(rows) for rows in (1, 4, 8)] == [False, True, False]
+    assert not Batching(max_rows=4, max_bytes=10**9).is_one_call(1)
+
+
+def test_rows_larger_than_those_of_the_trial_are_fewer_in_a_call() -> None:
+    # Given pictures of any size that were tried at 64 x 64
+    batching = limited_by_bytes(Batching(max_rows=512), trial_row_bytes=64 * 64 * 3 * 4)
+
+    # Then as many pixels as were tried make a call
+    assert batching.call_rows(64 * 64 * 3 * 4) == 512
+    assert batching.call_rows(640 * 480 * 3 * 4) == 6
+    assert batching.call_rows(10**9) == 1
+
+
+def test_rows_of_little_bytes_are_never_fewer_for_their_size() -> None:
+    assert limited_by_bytes(Batching(max_rows=64), trial_row_bytes=256).call_rows(4096) == 64
 
 
 def test_a_tiny_model_takes_some_hundred_rows() -> None:
@@ -52,6 +82,19 @@ def test_one_slow_measurement_among_good_ones_moves_the_choice_by_one_size_at_mo
     for disturbed in ms_by_rows:
         choice = good_rows([steady(rows, ms * (3 if rows == disturbed else 1)) for rows, ms in ms_by_rows.items()])
         assert undisturbed / 2 <= choice <= undisturbed * 2
+
+
+def test_more_rows_are_tried_until_two_doublings_brought_nothing() -> None:
+    timings = [steady(rows, 10 * rows) for rows in doubling_sizes(16)]
+    assert [may_gain(timings[:count]) for count in range(6)] == [True, True, True, True, True, False]
+
+
+def test_one_slow_measurement_does_not_end_the_trial() -> None:
+    assert may_gain([steady(1, 1.0), steady(2, 1.1), steady(4, 1.2), steady(8, 50.0)])
+
+
+def test_calls_that_take_long_end_the_trial() -> None:
+    assert not may_gain([steady(1, 251)])
 
 
 def test_where_nothing_could_be_timed_a_batch_is_a_row() -> None:

@@ -36,6 +36,8 @@ def test_values_are_read_with_their_types() -> None:
         ("CELERIAC_API_KEYS", "ann"),
         ("CELERIAC_API_KEYS", "ann:1,ann:2"),
         ("CELERIAC_FLOWER_BASIC_AUTH", "ann:"),
+        ("CELERIAC_KEY_PREFIX", "{one}"),
+        ("CELERIAC_KEY_PREFIX", "one two"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_by_name(name: str, text: str) -> None:

@@ -1,0 +1,102 @@
+"""`python -m benchmarks`: measure, print, write `latest.json` and the plot."""
+
+from __future__ import annotations
+
+import dataclasses
+import signal
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from benchmarks.broker import Broker
+from benchmarks.contestant import ROOT, Contestant
+from benchmarks.contestants.roster import ALL
+from benchmarks.errors import BenchmarkError
+from benchmarks.machine import describe_machine, load_average, today
+from benchmarks.plan import Plan, quick
+from benchmarks.plot import draw
+from benchmarks.report import row_lines, table, write_json
+from benchmarks.rig import Rig
+from benchmarks.rows import ROWS
+from benchmarks.verdict import RowResult
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(list(ROWS)), help="This row alone; may be given again.")
+@click.option("--pairs", type=click.IntRange(1), default=5, show_default=True, help="Interleaved repetitions.")
+@click.option("--quick", "is_quick", is_flag=True, help="Few jobs: shows that it works, the figures mean nothing.")
+@click.option("--results", type=click.Path(path_type=Path), help="Where latest.json and latest.png are written.")
+@click.option("--cache", type=click.Path(path_type=Path), default=ROOT / ".cache" / "bench", help="Kept for next time.")
+def main(only: Sequence[str], pairs: int, is_quick: bool, results: Path | None, cache: Path) -> None:
+    """Measure Celeriac beside its peers, on this machine, now."""
+    signal.signal(signal.SIGTERM, _stop)
+    cache = cache.resolve()
+    names = [name for name in ROWS if not only or name in only]
+    plan = quick(pairs) if is_quick else Plan(pairs=pairs)
+    cache.mkdir(parents=True, exist_ok=True)
+    skipped = _install(ALL, cache)
+    # Beside the cache, not in /tmp: that may be memory, where writing to disk costs nothing.
+    with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as scratch:
+        try:
+            found = _measure(names, plan, cache, Path(scratch), skipped)
+        except BenchmarkError as error:
+            raise click.ClickException(str(error)) from None
+    machine = describe_machine()
+    about = {
+        "date": today(),
+        "machine": machine,
+        "quick": is_quick,
+        "plan": dataclasses.asdict(plan),
+        "versions": _versions(cache, skipped),
+        "skipped": skipped,
+    }
+    folder = results or (cache / "quick" if is_quick else ROOT / "benchmarks" / "results")
+    write_json(folder / "latest.json", found, about)
+    draw(folder / "latest.png", found, f"{about['date']}, {machine['cores']} cores, {machine['processor']}")
+    click.echo("\n" + "\n".join(table(found)))
+
+
+def _install(contestants: Sequence[Contestant], cache: Path) -> dict[str, str]:
+    """Make the virtual environments; gives who is skipped, and why."""
+    reasons = {}
+    for one in contestants:
+        reason = one.install(cache)
+        if reason is not None:
+            reasons[one.name] = reason
+            click.echo(f"Skipped: {one.title}: {reason}", err=True)
+    return reasons
+
+
+def _measure(names: Sequence[str], plan: Plan, cache: Path, folder: Path, skipped: dict[str, str]) -> list[RowResult]:
+    results = []
+    with Broker(folder / "broker") as broker:
+        rig = Rig(plan, cache, folder, broker, skipped)
+        rig.build_models()
+        for name in names:
+            click.echo(f"\n{name} (load average {load_average():.1f}) ...", err=True)
+            results.append(ROWS[name](rig))
+            click.echo("\n".join(row_lines(results[-1])))
+    return results
+
+
+def _versions(cache: Path, skipped: dict[str, str]) -> dict[str, Any]:
+    """Versions of the packages that matter, by contestant."""
+    wanted = {"celery", "kombu", "redis", "rq", "dramatiq", "taskiq", "taskiq-redis", "arq", "tensorflow_cpu", "keras"}
+    found = {}
+    for one in ALL:
+        if one.name not in skipped:
+            found[one.title] = {name: v for name, v in one.versions(cache).items() if name.lower() in wanted}
+    return found
+
+
+def _stop(number: int, frame: FrameType | None) -> None:
+    # As Ctrl-C does: every `with` block ends its processes.
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

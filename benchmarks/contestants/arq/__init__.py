@@ -1,0 +1,1 @@
+"""arq, as a contestant."""

@@ -1,0 +1,1 @@
+"""Celeriac, as a contestant."""

@@ -1,0 +1,1 @@
+"""dramatiq, as a contestant."""

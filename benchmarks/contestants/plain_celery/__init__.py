@@ -1,0 +1,1 @@
+"""Plain Celery with Flask in front, as a contestant."""

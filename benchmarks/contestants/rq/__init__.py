@@ -1,0 +1,1 @@
+"""RQ, as a contestant."""

@@ -1,0 +1,1 @@
+"""taskiq, as a contestant."""

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+import pytest
+
+from tasks.batching.plan import messages_wanted, next_batch, wait_s
+from tasks.job import Lane
+
+
+@dataclass(eq=False)
+class Waiting:
+    """A job that is ready, with a name for the test to see it by."""
+
+    name: str
+    lane: Lane = Lane.INTERACTIVE
+    rows: int = 1
+    batch_rows: int = 1000
+    group: Hashable = "floats"
+    ready_s: float = 0.0
+
+
+def bulk(name: str, rows: int = 1) -> Waiting:
+    return Waiting(name, Lane.BULK, rows)
+
+
+def names(jobs: list[Waiting]) -> list[str]:
+    return [job.name for job in jobs]
+
+
+def test_large_rows_allow_fewer_in_a_batch() -> None:
+    ready = [Waiting(name, batch_rows=2) for name in "abcde"]
+    assert names(next_batch(ready, 100, bulk_is_due=False)) == ["a", "b"]
+
+
+def test_a_batch_has_the_oldest_jobs_first_and_no_more_rows_than_it_may() -> None:
+    ready = [Waiting(name) for name in "abcde"]
+    assert names(next_batch(ready, 3, bulk_is_due=False)) == ["a", "b", "c"]
+    assert names(next_batch(ready, 100, bulk_is_due=False)) == ["a", "b", "c", "d", "e"]
+
+
+def test_rows_are_counted_and_not_jobs() -> None:
+    ready = [Waiting("a", rows=3), Waiting("b", rows=3), Waiting("c", rows=2), Waiting("d", rows=1)]
+    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["a", "b", "c"]
+
+
+def test_a_job_that_does_not_fit_is_passed_over_for_one_that_does_and_runs_next() -> None:
+    ready = [Waiting("a", rows=3), Waiting("wide", rows=6), Waiting("c", rows=2)]
+    assert names(next_batch(ready, 5, bulk_is_due=False)) == ["a", "c"]
+    assert names(next_batch(ready[1:2], 5, bulk_is_due=False)) == ["wide"]
+
+
+def test_a_job_larger_than_a_batch_runs_alone() -> None:
+    ready = [Waiting("wide", rows=9), Waiting("b")]
+    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["wide"]
+
+
+def test_jobs_of_another_group_wait_for_a_batch_of_their_own() -> None:
+    ready = [Waiting("a"), Waiting("b", group="ints"), Waiting("c"), Waiting("d", group="ints")]
+    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["a", "c"]
+    assert names(next_batch([ready[1], ready[3]], 8, bulk_is_due=False)) == ["b", "d"]
+
+
+def test_jobs_without_a_group_run_alone_even_beside_their_like() -> None:
+    ready = [Waiting("a", group=None), Waiting("b", group=None), Waiting("c")]
+    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["a"]
+    assert names(next_batch([ready[2], *ready[:2]], 8, bulk_is_due=False)) == ["c"]
+
+
+def test_bulk_jobs_run_only_when_no_interactive_job_is_ready() -> None:
+    ready = [bulk("a"), bulk("b"), Waiting("c"), bulk("d")]
+    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["c"]
+    assert names(next_batch([job for job in ready if job.name != "c"], 8, bulk_is_due=False)) == ["a", "b", "d"]
+
+
+def test_bulk_jobs_that_are_due_run_before_interactive_ones_and_without_them() -> None:
+    ready = [Waiting("a"), bulk("b"), Waiting("c"), bulk("d")]
+    assert names(next_batch(ready, 8, bulk_is_due=True)) == ["b", "d"]
+    assert names(next_batch([ready[0], ready[2]], 8, bulk_is_due=True)) == ["a", "c"]
+
+
+def test_no_job_is_left_behind_or_run_twice_when_batches_are_taken_until_none_is_ready() -> None:
+    ready = [
+        Waiting(str(number), list(Lane)[number % 2], rows=number % 7 + 1, group=[None, "floats", "ints"][number % 3])
+        for number in range(100)
+    ]
+    left, run = list(ready), []
+    while left:
+        batch = next_batch(left, 8, bulk_is_due=len(run) % 2 == 0)
+        assert batch and (len(batch) == 1 or sum(job.rows for job in batch) <= 8)
+        run += batch
+        left = [job for job in left if job not in batch]
+    assert sorted(names(run)) == sorted(names(ready))
+
+
+def test_without_a_wait_a_batch_is_taken_as_it_is() -> None:
+    assert wait_s([Waiting("a", ready_s=10.0)], 8, max_wait_s=0.0, now_s=10.0) == 0.0
+
+
+def test_a_batch_waits_for_more_rows_from_the_time_that_its_first_job_was_ready() -> None:
+    ready = [Waiting("a", ready_s=10.5), Waiting("b", ready_s=10.0)]
+    assert wait_s(ready, 8, max_wait_s=2.0, now_s=10.5) == pytest.approx(1.5)
+    assert wait_s(ready, 8, max_wait_s=2.0, now_s=13.0) == 0.0
+
+
+def test_a_full_batch_does_not_wait() -> None:
+    ready = [Waiting("a", rows=3, ready_s=10.0), Waiting("b", rows=5, ready_s=10.0)]
+    assert wait_s(ready, 8, max_wait_s=2.0, now_s=10.0) == 0.0
+    assert wait_s([], 8, max_wait_s=2.0, now_s=10.0) == 0.0
+
+
+def test_messages_are_claimed_for_two_batches_and_no_more() -> None:
+    assert messages_wanted(rows_held=0, rows_a_job=1.0, max_rows=32) == 64
+    assert messages_wanted(rows_held=40, rows_a_job=1.0, max_rows=32) == 24
+    assert messages_wanted(rows_held=64, rows_a_job=1.0, max_rows=32) == 0
+    assert messages_wanted(rows_held=1000, rows_a_job=1.0, max_rows=32) == 0
+
+
+def test_fewer_messages_are_claimed_when_jobs_have_many_rows() -> None:
+    assert messages_wanted(rows_held=0, rows_a_job=8.0, max_rows=32) == 8
+    assert messages_wanted(rows_held=0, rows_a_job=0.5, max_rows=32) == 64
+
+
+@pytest.mark.parametrize("rows_a_job", [1.0, 4.1, 8.0, 5000.0])
+@pytest.mark.parametrize("max_rows", [1, 2, 512])
+def test_a_worker_that_holds_nothing_always_claims(rows_a_job: float, max_rows: int) -> None:
+    assert messages_wanted(rows_held=0, rows_a_job=rows_a_job, max_rows=max_rows) >= 1
+
+
+def test_a_worker_of_jobs_larger_than_a_batch_keeps_the_next_one_ready() -> None:
+    # Given a worker that runs one job of 8 rows, and holds none
+    assert messages_wanted(rows_held=0, rows_a_job=8.0, max_rows=1) == 1
+    # When it holds one, then that is enough
+    assert messages_wanted(rows_held=8, rows_a_job=8.0, max_rows=1) == 0

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import numpy as np
+
+from model_store.row_trial import row_outputs, rows_are_their_own
+
+MIXED = {"y": np.array([[1.0, 2.0], [3.0, 4.0]])}
+
+
+def alone(first: list[list[float]], last: list[list[float]]) -> dict[int, dict[str, np.ndarray]]:
+    return {0: {"y": np.array(first)}, 1: {"y": np.array(last)}}
+
+
+def test_rows_that_give_the_same_beside_any_others_are_their_own() -> None:
+    assert rows_are_their_own(MIXED, alone([[1, 2], [1, 2.00001]], [[3, 4], [3, 4]]))
+
+
+def test_one_row_that_differs_in_one_place_is_enough_to_show_that_rows_are_not_their_own() -> None:
+    assert not rows_are_their_own(MIXED, alone([[1, 2], [1, 2]], [[3, 4], [3, 5]]))
+    assert not rows_are_their_own(MIXED, alone([[1, 2], [0, 2]], [[3, 4], [3, 4]]))
+
+
+def test_rows_of_another_shape_are_not_their_own() -> None:
+    assert not rows_are_their_own(MIXED, alone([[1], [1]], [[3, 4], [3, 4]]))
+
+
+def test_outputs_that_are_alike_in_all_rows_show_nothing() -> None:
+    same = {"y": np.array(["cat", "cat"])}
+    assert not rows_are_their_own(same, {0: same, 1: same})
+
+
+def test_an_output_follows_the_rows_where_it_has_one_for_one_and_two_for_two() -> None:
+    one = {"y": np.zeros((1, 3)), "mean": np.zeros(()), "pair": np.zeros(2)}
+    two = {"y": np.zeros((2, 3)), "mean": np.zeros(()), "pair": np.zeros(2)}
+    assert row_outputs(one, two) == {"y"}
