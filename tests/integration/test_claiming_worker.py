@@ -1,0 +1,178 @@
+"""Celery workers on the claiming transport beside stock Celery: producers, `inspect`, `control`, Flower, consumers."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from tests.claiming_worker import QUEUE, Workplace, nothing_is_held, send, stock_app
+from tests.system import eventually
+from tests.valkey import Valkey, free_port
+
+
+@pytest.fixture
+def place(tmp_path: Path, valkey: Valkey, client: redis.Redis) -> Iterator[Workplace]:
+    place = Workplace(tmp_path, valkey.url)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def stock(valkey: Valkey) -> Iterator[Celery]:
+    with stock_app(valkey.url) as app:
+        yield app
+
+
+def test_stock_producers_are_served_whatever_the_priority(place: Workplace, stock: Celery, client: redis.Redis) -> None:
+    for priority in (9, 6, 3, 0):
+        send(stock, "note", f"queued-{priority}", priority=priority)
+    place.worker()
+
+    queued = [f"queued-{priority}" for priority in (0, 3, 6, 9)]
+    assert place.await_written("done", set(queued)) == queued
+    for priority in (9, 6, 3, 0):
+        send(stock, "note", f"now-{priority}", priority=priority)
+    place.await_written("done", {f"now-{priority}" for priority in (0, 3, 6, 9)})
+
+    eventually(lambda: nothing_is_held(client))
+    assert len(place.written("done")) == 8
+
+
+def test_a_stock_application_inspects_and_revokes(place: Workplace, stock: Celery, client: redis.Redis) -> None:
+    # Given a worker that holds four tasks, one of them under way, and one task more
+    worker = place.worker("-P", "threads", "-c", "1")
+    active, *reserved, revoked = send(stock, "hold", "active", "b", "c", "d", "revoked")
+    place.await_written("begun", {"active"})
+    inspect = stock.control.inspect(timeout=10, limit=1)
+
+    assert inspect.ping() == {worker.name: {"ok": "pong"}}
+    assert [request["id"] for request in inspect.active()[worker.name]] == [active]
+    assert {request["id"] for request in inspect.reserved()[worker.name]} == set(reserved)
+    assert inspect.stats()[worker.name]["prefetch_count"] == 4
+    # When the one that still waits in the queue is revoked
+    stock.control.revoke(revoked)
+    eventually(lambda: revoked in inspect.revoked()[worker.name])
+    place.let_go()
+
+    # Then it does not run, and its message is done with
+    place.await_written("done", {"active", "b", "c", "d"})
+    eventually(lambda: nothing_is_held(client) and not client.llen(QUEUE))
+    assert "revoked" not in place.written("begun")
+
+
+def test_flower_on_the_stock_transport_sees_the_worker_and_its_tasks(
+    place: Workplace, stock: Celery, tmp_path: Path
+) -> None:
+    port = free_port()
+    command = [sys.executable, "-m", "celery", "-b", place.url, "flower", f"--port={port}", "--address=127.0.0.1"]
+    environment = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
+    with (tmp_path / "flower").open("wb") as output:
+        # In a folder of its own, where it finds no celeryconfig of ours.
+        flower = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=output, stderr=output)
+
+    def get(path: str) -> Any:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+                return json.load(answer)
+        except OSError:
+            return None
+
+    try:
+        eventually(lambda: get("/api/tasks") is not None)
+        worker = place.worker("-E")
+        ids = send(stock, "note", "a", "b", "c")
+        place.await_written("done", {"a", "b", "c"})
+
+        def succeeded() -> bool:
+            tasks = get("/api/tasks") or {}
+            return all(tasks.get(id, {}).get("state") == "SUCCESS" for id in ids)
+
+        eventually(succeeded)
+        assert {get("/api/tasks")[id]["worker"] for id in ids} == {worker.name}
+        assert worker.name in get("/api/workers?refresh=1")
+    finally:
+        flower.terminate()
+        flower.wait(10)
+
+
+def test_a_message_wakes_one_of_the_workers_that_wait(place: Workplace, stock: Celery, client: redis.Redis) -> None:
+    place.worker()
+    place.worker()
+    with client.monitor() as monitor:
+        commands = (Spoken(command) for command in monitor.listen())
+        # Given two workers that wait on each list, and have just begun to
+        waiting: list[Spoken] = []
+        while len({command.client for command in waiting}) < 8:
+            waiting += [command for command in [next(commands)] if command.name == "BLMOVE"]
+        # When one message comes
+        send(stock, "note", "a")
+        seen = []
+        while not (seen and seen[-1].name == "HDEL"):
+            seen.append(next(commands))
+    # Then one worker asked for it and acknowledged it, and the other said nothing
+    scripts = [command for command in seen if command.name == "EVALSHA"]
+    assert len({command.client for command in scripts}) == 1
+    assert len({command.client for command in seen if command.name == "BLMOVE"}) == 1
+    assert place.written("done") == ["a"]
+
+
+class Spoken:
+    """A line of MONITOR: the address of the client, or `lua`, and the command's name."""
+
+    def __init__(self, line: dict[str, Any]) -> None:
+        self.client = f"{line['client_address']}:{line['client_port']}"
+        self.name = line["command"].split()[0].upper()
+
+
+def test_stock_consumers_leave_a_claim_alone_that_is_renewed(
+    place: Workplace, stock: Celery, client: redis.Redis
+) -> None:
+    # Given a task that takes longer than a stock consumer thinks that any may take
+    place.worker("-P", "threads", "-c", "1", options={"lease_s": 1.2})
+    send(stock, "hold", "a")
+    place.await_written("begun", {"a"})
+    seen: set[float | None] = set()
+    with stock_app(place.url, visibility_timeout=1) as impatient, impatient.connection_for_read() as connection:
+        qos = connection.default_channel.qos
+
+        def renewed_often() -> bool:
+            qos.restore_visible(interval=1)
+            (tag,) = client.hkeys("unacked") or [b""]
+            seen.add(client.zscore("unacked_index", tag))
+            return len(seen) > 5
+
+        # Then that consumer does not put it back into the queue
+        eventually(renewed_often)
+    assert None not in seen
+    assert client.llen(QUEUE) == 0
+    place.let_go()
+    place.await_written("done", {"a"})
+    eventually(lambda: nothing_is_held(client))
+    assert place.written("begun") == ["a"]
+
+
+def test_keys_of_kombu_have_its_global_prefix(place: Workplace, client: redis.Redis) -> None:
+    with stock_app(place.url, global_keyprefix="one:") as stock:
+        for priority in (0, 9):
+            send(stock, "note", f"first-{priority}", priority=priority)
+        place.worker(options={"global_keyprefix": "one:"})
+        place.await_written("done", {"first-0", "first-9"})
+        send(stock, "hold", "a", priority=9)
+        place.await_written("begun", {"a"})
+
+        assert client.hlen("one:unacked") == client.zcard("one:unacked_index") == 1
+        assert all(re.match(b"one:|celeriac:", name) for name in client.scan_iter())
+        place.let_go()
+        place.await_written("done", {"a"})
+        eventually(lambda: client.hlen("one:unacked") == 0 and nothing_is_held(client))
