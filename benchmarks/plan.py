@@ -55,9 +55,9 @@ def quick(pairs: int) -> Plan:
     return Plan(
         pairs=pairs,
         drain_jobs={
-            "tiny": {"celeriac": 600, "others": 300},
-            "small": {"celeriac": 200, "others": 100},
-            "large": {"celeriac": 40, "others": 20},
+            "tiny": {"celeriac": 4_000, "others": 300},
+            "small": {"celeriac": 600, "others": 100},
+            "large": {"celeriac": 60, "others": 20},
         },
         limit_s=0.1,
         limit_batch={"tiny": 64, "small": 32, "large": 8},
