@@ -33,6 +33,7 @@ class Plan:
     memory_jobs: int = 10_000
     depths: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     depth_operations: int = 2_000
+    depth_claims: int = 4_000
     growth_jobs: int = 200_000
     growth_warm_up: int = 20_000
 
@@ -68,6 +69,7 @@ def quick(pairs: int) -> Plan:
         memory_jobs=300,
         depths=(100, 500, 1_000),
         depth_operations=100,
+        depth_claims=1_000,
         growth_jobs=3_000,
         growth_warm_up=500,
     )
