@@ -91,7 +91,7 @@ class Rig:
         """The contestant's HTTP server, not started yet."""
         if who.web is None:
             raise BenchmarkError(f"{who.title} has no HTTP server here.")
-        environment = self.environment(model) | {"PORT": str(port), **who.settings}
+        environment = self.environment(model) | {"PORT": str(port)}
         return Process([who.python(self.cache), *who.web(port)], environment, self.folder / f"{who.name}-web.log")
 
     def limit(self, model: str) -> Partner:

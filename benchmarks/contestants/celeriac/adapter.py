@@ -22,10 +22,7 @@ def _web(port: int) -> list[str]:
     return ["-m", "api"]
 
 
-#: Room for 64 clients that wait, as gunicorn's 2 x 32 threads give plain Celery's.
-_SETTINGS = {"CELERIAC_MAX_WAITERS": "64", "CELERIAC_API_THREADS": "72"}
-
 #: Submit and wait in one request; a job that is not finished after that is asked for with a long poll.
 _WAYS = (Way("Celeriac", "/v1/models/{model}/jobs", query="?wait=30"),)
 
-CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, _WAYS, _SETTINGS, is_ours=True)
+CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, _WAYS, is_ours=True)
