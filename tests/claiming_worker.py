@@ -43,6 +43,7 @@ class ClaimingWorker:
     ) -> None:
         number = len(list(folder.glob("output-*")))
         self.name = f"w{number}@tests"
+        self.url = url
         self._output = folder / f"output-{number}"
         settings |= {"broker_url": url, "broker_transport": transport, "broker_transport_options": dict(options or {})}
         command = [sys.executable, "-m", "celery", "-A", "tests.claiming_app", "worker", "-Q", QUEUE, "-n", self.name]

@@ -10,6 +10,8 @@ from celery import bootsteps
 from celery.bootsteps import RUN
 from celery.worker import state
 
+from tasks.batching.entry import Entry
+from tasks.batching.line import Line
 from tasks.message import TASK_NAME
 
 logger = logging.getLogger(__name__)
@@ -25,21 +27,31 @@ class Drain(bootsteps.StartStopStep):  # type: ignore[misc]
 
     def stop(self, consumer: Any) -> None:
         """Finish the batch in hand, and return all other claims to their lists."""
-        line = consumer.app.tasks[TASK_NAME].line
-        if consumer.blueprint.state == RUN or line is None:
+        if consumer.blueprint.state == RUN:
             return
-        channel = consumer.task_consumer.channel
-        turn = _Turn(channel, line)
-        line.finish(turn.meanwhile, TURN_S)
-        left = line.batcher.withdraw()
+        channel, line = consumer.task_consumer.channel, consumer.app.tasks[TASK_NAME].line
+        left = _finish(line, channel) if line else []
+        _run_pending(consumer.hub)
         channel.settle()
-        returned = channel.give_back([entry.delivery.tag for entry in left])
+        returned = channel.give_back(list(channel.claims.tokens))
         for entry in left:
             state.task_ready(entry.request)
         if returned:
             logger.info("%d jobs that had not begun are back in the queue.", returned)
         if consumer.event_dispatcher:
             consumer.event_dispatcher.flush()
+
+
+def _finish(line: Line, channel: Any) -> list[Entry]:
+    """Finish the batch in hand; returns all jobs that have not begun."""
+    line.finish(_Turn(channel, line).meanwhile, TURN_S)
+    return line.batcher.withdraw()
+
+
+def _run_pending(hub: Any) -> None:
+    """Do what was left to the loop's next turn, as Celery does acknowledgements: there is none any more."""
+    for callback in hub._pop_ready():
+        callback()
 
 
 class _Turn:

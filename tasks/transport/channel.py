@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property, partial
@@ -57,10 +58,11 @@ class Claiming(_Base):  # type: ignore[misc]
         Raises:
             redis.exceptions.RedisError: the connection or Redis fails.
         """
-        if not self.claiming:
-            self.claiming = True
-            self.scripts.give_back_unknown(self.claims.owner, self.claims.tokens)
         self.settle()
+        if not self.claiming:
+            # After `settle`: what is acknowledged is not known any more.
+            self.scripts.give_back_unknown(self.claims.owner, self.claims.tokens)
+            self.claiming = True
         most = self._wanted()
         if most <= 0:
             return
@@ -145,16 +147,27 @@ class Claiming(_Base):  # type: ignore[misc]
             self.claims.add(message.tag, token)
         if len(claimed) < most and self.claims.demand:
             self.claims.demand.emptied()
-        for message in claimed:
-            self._deliver(message)
+        left = deque(claimed)
+        try:
+            while left:
+                self._deliver(left.popleft())
+        finally:
+            # Nobody would ever run what is claimed but was not delivered.
+            for message in left:
+                self.claims.reject(message.tag)
 
     def _deliver(self, message: Claimed) -> None:
         payload = _read(message.raw)
+        try:
+            if payload is not None:
+                self.connection._deliver(payload, message.queue)
+        except Exception:
+            if message.tag in self.qos.delivered:
+                raise
+            payload = None
         if payload is None:
             self.claims.acknowledge(message.tag)
             logger.error("A message in %s is dropped: it is not what kombu writes.", message.queue)
-        else:
-            self.connection._deliver(payload, message.queue)
 
     def _wait(self, sources: list[SourceList], most: int = 0) -> None:
         """Wait for a message in any list that is not waited for; with `most`, also claim so many when one comes."""
@@ -203,8 +216,15 @@ def _read(raw: bytes) -> dict[str, Any] | None:
         payload = loads(raw.decode()) if b'"__type__"' in raw else orjson.loads(raw)
     except ValueError:
         return None
-    is_message = isinstance(payload, dict) and isinstance(payload.get("properties"), dict) and "body" in payload
-    return payload if is_message and isinstance(payload["properties"].get("delivery_info"), dict) else None
+    return payload if _is_message(payload) else None
+
+
+def _is_message(payload: Any) -> bool:
+    """Whether it has the parts that kombu and Celery take for granted."""
+    if not (isinstance(payload, dict) and isinstance(payload.get("properties"), dict) and payload.get("body")):
+        return False
+    parts = (payload["body"], str), (payload.get("headers"), dict), (payload["properties"].get("delivery_info"), dict)
+    return all(isinstance(part, kind) for part, kind in parts)
 
 
 class Channel(Claiming, kombu_redis.Channel):  # type: ignore[misc]

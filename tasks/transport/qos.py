@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 from kombu.transport import redis as kombu_redis
@@ -20,6 +21,12 @@ class QoS(kombu_redis.QoS):  # type: ignore[misc]
             self._quick_append(delivery_tag, message)
         else:
             super().append(message, delivery_tag)
+
+    @property
+    def delivered(self) -> Container[str]:
+        """The delivery tags of messages that have arrived and are neither acknowledged nor rejected."""
+        tags: Container[str] = self._delivered
+        return tags
 
     def can_consume(self) -> bool:
         """Whether the prefetch count allows one more message."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
+from redis.exceptions import OutOfMemoryError
+
 from tasks.transport.scripts import SourceList
 
 #: Redis ends a wait without a message after this long, so a dead connection is noticed soon after.
@@ -33,12 +35,14 @@ class Wait:
         client: Has the connection.
         since_s: When Redis was asked, by the monotonic clock; None while it is not.
         ahead: The claim that follows, if one does.
+        is_refused: Whether Redis is full and would not wait; it is to be asked again later.
     """
 
     source: SourceList
     client: Any
     since_s: float | None = None
     ahead: ClaimAhead | None = None
+    is_refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,10 +98,18 @@ class Waits:
         """
         wait = self._waits[key]
         wait.since_s = None
-        moved = wait.client.parse_response(wait.client.connection, "BLMOVE") is not None
+        moved = self._was_moved(wait)
         if wait.ahead is None:
             return Moved(moved)
         return Moved(moved, wait.ahead, wait.client.parse_response(wait.client.connection, "EVALSHA"))
+
+    def _was_moved(self, wait: Wait) -> bool:
+        try:
+            return wait.client.parse_response(wait.client.connection, "BLMOVE") is not None
+        except OutOfMemoryError:
+            # Asking again at once would keep both sides busy.
+            wait.since_s, wait.is_refused = monotonic(), True
+            return False
 
     def cut(self, connection: Any) -> None:
         """A connection has ended; nothing comes of what was asked on it."""
@@ -106,8 +118,10 @@ class Waits:
                 wait.since_s = None
 
     def drop_overdue(self) -> None:
-        """End connections whose answer is overdue: the other end is gone without a word."""
+        """End connections whose answer is overdue: the other end is gone without a word. Ask again where refused."""
         for wait in self._waits.values():
+            if wait.is_refused:
+                wait.since_s, wait.is_refused = None, False
             if wait.since_s is not None and monotonic() - wait.since_s > WAIT_S + OVERDUE_S:
                 wait.client.connection.disconnect()
 

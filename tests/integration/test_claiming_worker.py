@@ -75,10 +75,10 @@ def test_flower_on_the_stock_transport_sees_the_worker_and_its_tasks(
     place: Workplace, stock: Celery, tmp_path: Path
 ) -> None:
     port = free_port()
-    command = [sys.executable, "-m", "celery", "-b", place.url, "flower", f"--port={port}", "--address=127.0.0.1"]
+    (tmp_path / "stock.py").write_text(f"from celery import Celery\napp = Celery(broker={place.url!r})\n")
+    command = [sys.executable, "-m", "celery", "-A", "stock", "flower", f"--port={port}", "--address=127.0.0.1"]
     environment = {**os.environ, "FLOWER_UNAUTHENTICATED_API": "true"}
     with (tmp_path / "flower").open("wb") as output:
-        # In a folder of its own, where it finds no celeryconfig of ours.
         flower = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=output, stderr=output)
 
     def get(path: str) -> Any:
