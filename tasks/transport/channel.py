@@ -48,6 +48,7 @@ class Claiming(_Base):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._waits = Waits(self._waiting_client)
+        self._known_lists: dict[tuple[str, int], SourceList] = {}
         # So that the first look is a claim, which makes the holding lists known as this worker's.
         self._woken = True
         super().__init__(*args, **kwargs)
@@ -136,11 +137,14 @@ class Claiming(_Base):  # type: ignore[misc]
         steps = list(self.priority_steps)
         if self.claims.demand and self.claims.demand.bulk_first():
             steps.sort(key=lambda priority: priority not in BULK_PRIORITIES)
-        return [self._source(queue, priority) for priority in steps for queue in self.active_queues]
+        queues = self.active_queues
+        return [self._source(queue, priority) for priority in steps for queue in queues]
 
     def _source(self, queue: str, priority: int) -> SourceList:
-        key = self.global_keyprefix + self._q_for_pri(queue, priority)
-        return SourceList(key, queue, keys.held(self.claims.owner, key))
+        if (queue, priority) not in self._known_lists:
+            key = self.global_keyprefix + self._q_for_pri(queue, priority)
+            self._known_lists[queue, priority] = SourceList(key, queue, keys.held(self.claims.owner, key))
+        return self._known_lists[queue, priority]
 
     def _take(self, claimed: list[Claimed], token: str, most: int) -> None:
         for message in claimed:

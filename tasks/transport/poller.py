@@ -14,14 +14,21 @@ class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
     """kombu's poller; once on an event loop, its channels claim instead of popping.
 
     Attributes:
-        on_event_loop: Set by the transport.
+        loop: The event loop, set by the transport; None without one.
     """
 
-    on_event_loop = False
+    loop: Any = None
+
+    @property
+    def fds(self) -> dict[int, Any]:
+        """The connections that the loop does not listen on yet: kombu hands them over anew with each turn."""
+        registered: dict[int, Any] = super().fds
+        readers = self.loop.readers if self.loop else ()
+        return {fileno: channel for fileno, channel in registered.items() if fileno not in readers}
 
     def on_poll_start(self) -> None:
         """Before each poll of the loop."""
-        if not self.on_event_loop:
+        if self.loop is None:
             super().on_poll_start()
             return
         for channel in self._channels:
@@ -32,7 +39,7 @@ class Poller(kombu_redis.MultiChannelPoller):  # type: ignore[misc]
 
     def on_readable(self, fileno: int) -> None:
         """A connection has something to read. kombu leaves control commands unread while no message may be taken."""
-        if not self.on_event_loop:
+        if self.loop is None:
             super().on_readable(fileno)
         elif fileno in self._fd_to_chan:
             channel, kind = self._fd_to_chan[fileno]

@@ -24,7 +24,7 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Claim from now on, and renew the leases on the loop: a loop that hangs loses them."""
-        self.cycle.on_event_loop = True
+        self.cycle.loop = loop
         super().register_with_event_loop(connection, loop)
         lease_s = connection.client.transport_options.get("lease_s", LEASE_S)
         loop.call_repeatedly(lease_s / RENEWALS_A_LEASE, self.cycle.keep_leases)
