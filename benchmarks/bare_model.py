@@ -32,7 +32,8 @@ def load_compiled(file: Path, rows: int | None) -> Callable[[Array], Array]:
     """
     model = keras.saving.load_model(file, compile=False)
     signature = [tf.TensorSpec((rows, *model.inputs[0].shape[1:]), model.inputs[0].dtype)]
-    call = tf.function(lambda batch: model(batch, training=False), input_signature=signature)
+    # The concrete function is called directly: looking it up takes as long as a small model.
+    call = tf.function(lambda batch: model(batch, training=False), input_signature=signature).get_concrete_function()
 
     def predict(batch: Array) -> Array:
         return np.asarray(call(tf.constant(batch)))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import redis
@@ -52,7 +52,6 @@ class Contestant:
         finished: how many of so many submitted jobs have their answer; asks the broker for a count or two.
         web: arguments of its HTTP server, for a port; None where the benchmark has none.
         ways: how that server is asked; the first is what the docs show.
-        settings: what its users would set in its environment for 64 clients.
         is_ours: it runs in this environment.
     """
 
@@ -62,7 +61,6 @@ class Contestant:
     finished: Callable[[redis.Redis, str, int], int]
     web: Callable[[int], list[str]] | None = None
     ways: tuple[Way, ...] = ()
-    settings: Mapping[str, str] = field(default_factory=dict)
     is_ours: bool = False
 
     @property
@@ -80,7 +78,7 @@ class Contestant:
             return None
         folder = environments / self.name
         marker = folder / "installed"
-        wanted = self.requirements.read_text() + (ROOT / "benchmarks" / "contestants" / "tensorflow.txt").read_text()
+        wanted = self.requirements.read_text() + (ROOT / "benchmarks" / "contestants" / "shared.txt").read_text()
         if marker.exists() and marker.read_text() == wanted:
             return None
         steps = (

@@ -53,14 +53,14 @@ class Depth:
 
     def measure(self) -> Costs:
         """One round: the depth holds at least during all of it."""
-        operations = self.rig.plan.depth_operations
+        operations, claims = self.rig.plan.depth_operations, self.rig.plan.depth_claims
         self.fill(self.jobs)
         submit, submit_broker_us = self._ask("submit", inputs=str(self.rig.inputs(MODEL)), jobs=operations)
         poll, poll_broker_us = self._ask("poll", jobs=operations)
-        self.fill(self.jobs + operations)
+        self.fill(self.jobs + claims)
         return Costs(
             submit["cpu_us"] + submit_broker_us,
-            self._claim(operations),
+            self._claim(claims),
             poll["cpu_us"] + poll_broker_us,
             submit["median_us"],
             poll["median_us"],
@@ -77,7 +77,8 @@ class Depth:
         broker, who = self.rig.broker, CELERIAC
         ended = who.finished(broker.client, MODEL, jobs)
         with self.rig.worker(who, _SETTING) as worker:
-            first = await_finished(self.rig, who, worker, MODEL, jobs, ended + 1)
+            # As in a drain: at both ends of the measurement the worker holds as many jobs as it takes at once.
+            first = await_finished(self.rig, who, worker, MODEL, jobs, ended + jobs // 10)
             before_s = worker.cpu_s() + broker.process.cpu_s()
             last = await_finished(self.rig, who, worker, MODEL, jobs, ended + jobs)
             return (worker.cpu_s() + broker.process.cpu_s() - before_s) / (last - first) * 1e6

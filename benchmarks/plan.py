@@ -33,6 +33,7 @@ class Plan:
     memory_jobs: int = 10_000
     depths: tuple[int, ...] = (1_000, 100_000, 1_000_000)
     depth_operations: int = 2_000
+    depth_claims: int = 4_000
     growth_jobs: int = 200_000
     growth_warm_up: int = 20_000
 
@@ -55,9 +56,9 @@ def quick(pairs: int) -> Plan:
     return Plan(
         pairs=pairs,
         drain_jobs={
-            "tiny": {"celeriac": 600, "others": 300},
-            "small": {"celeriac": 200, "others": 100},
-            "large": {"celeriac": 40, "others": 20},
+            "tiny": {"celeriac": 4_000, "others": 300},
+            "small": {"celeriac": 600, "others": 100},
+            "large": {"celeriac": 60, "others": 20},
         },
         limit_s=0.1,
         limit_batch={"tiny": 64, "small": 32, "large": 8},
@@ -68,6 +69,7 @@ def quick(pairs: int) -> Plan:
         memory_jobs=300,
         depths=(100, 500, 1_000),
         depth_operations=100,
+        depth_claims=1_000,
         growth_jobs=3_000,
         growth_warm_up=500,
     )

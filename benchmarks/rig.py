@@ -83,13 +83,15 @@ class Rig:
     def worker(self, who: Contestant, setting: WorkerSetting) -> Process:
         """The contestant's worker, not started yet."""
         argv = [who.python(self.cache), *who.worker(setting)]
-        return Process(argv, self.environment(setting.model), self.folder / f"{who.name}-worker.log")
+        # Celeriac's workers go by this; plain Celery's have an option.
+        events = {"CELERIAC_TASK_EVENTS": str(int(setting.events))}
+        return Process(argv, self.environment(setting.model) | events, self.folder / f"{who.name}-worker.log")
 
     def web(self, who: Contestant, model: str, port: int) -> Process:
         """The contestant's HTTP server, not started yet."""
         if who.web is None:
             raise BenchmarkError(f"{who.title} has no HTTP server here.")
-        environment = self.environment(model) | {"PORT": str(port), **who.settings}
+        environment = self.environment(model) | {"PORT": str(port)}
         return Process([who.python(self.cache), *who.web(port)], environment, self.folder / f"{who.name}-web.log")
 
     def limit(self, model: str) -> Partner:

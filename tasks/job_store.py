@@ -46,9 +46,7 @@ class JobStore:
 
         Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again.
         """
-        names, args = script_call([(job, payload)], self._event_channel)
-        with broker_errors():
-            self._submit(keys=names, args=args)
+        self.submit_many([(job, payload)])
 
     def submit_many(self, jobs: Iterable[tuple[Job, bytes]]) -> None:
         """Record and queue many jobs with their inputs, in their order, a chunk in each round trip.
@@ -118,13 +116,11 @@ class JobStore:
             JobNotFound, JobGone: there is no record.
             JobFinished: it has ended already.
         """
-        job = self.get(job_id)
-        (word,) = self._ends.end(job.model, [End(job_id=job_id, status=Status.CANCELLED)])
-        if word == MISSING:
-            raise self.absent(job_id)
-        if word != DONE:
-            raise JobFinished(job_id, word)
-        return self.get(job_id)
+        return self._end_unrun(job_id, Status.CANCELLED)
+
+    def expire(self, job_id: str) -> Job:
+        """End a job whose message says that it is too late; raises what `cancel` does."""
+        return self._end_unrun(job_id, Status.EXPIRED)
 
     def fail(self, job: Job, failure: Failure) -> None:
         """End a job without a result, when the worker that it was read from still has it; else nothing happens."""
@@ -192,6 +188,15 @@ class JobStore:
     def stop_waiting(self) -> None:
         """Let everybody who waits go, with the record as it is now."""
         self._listener.close()
+
+    def _end_unrun(self, job_id: str, status: Status) -> Job:
+        job = self.get(job_id)
+        (word,) = self._ends.end(job.model, [End(job_id=job_id, status=status)])
+        if word == MISSING:
+            raise self.absent(job_id)
+        if word != DONE:
+            raise JobFinished(job_id, word)
+        return self.get(job_id)
 
     def absent(self, job_id: str) -> JobNotFound | JobGone:
         """What to raise for a job without a record; asks nobody."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
@@ -33,6 +34,9 @@ CELERY_STATES = {
     Status.CANCELLED: states.REVOKED,
     Status.EXPIRED: states.REVOKED,
 }
+
+#: Celery's reason for revoking a task whose message had `expires` (`celery/worker/request.py`, `revoked`).
+_EXPIRED = "expired"
 
 #: One wait on the store lasts at most this long, so that an interval callback is called now and then.
 LONGEST_WAIT_S = 10.0
@@ -151,6 +155,13 @@ class JobRecordBackend(BaseBackend):
                 self._fail(self._store.get(task_id), result, getattr(request, "hostname", None))
         except (JobNotFound, JobGone, JobFinished):
             return
+
+    def mark_as_revoked(self, task_id: str, reason: str = "", *args: Any, **kwargs: Any) -> None:
+        """A task was revoked, or its message's `expires` has passed."""
+        if reason == _EXPIRED:
+            with suppress(JobNotFound, JobGone, JobFinished):
+                self._store.expire(task_id)
+        super().mark_as_revoked(task_id, reason, *args, **kwargs)
 
     def _fail(self, job: Job, error: Any, worker: str | None) -> None:
         # A worker that lost the job meanwhile must not fail it for the one that has it now.

@@ -9,7 +9,6 @@ import redis
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 #: KEYS and ARGV of a call.
 ScriptCall = tuple[list[str], list[Any]]
@@ -41,7 +40,7 @@ def _begin(connection: Any, script: Script, call: ScriptCall) -> ScriptCall | No
     names, args = call
     try:
         connection.send_command("EVALSHA", script.sha, len(names), *names, *args)
-    except (RedisConnectionError, RedisTimeoutError):
+    except RedisConnectionError:
         script(keys=names, args=args)
         return None
     return call
@@ -53,7 +52,7 @@ def _finish(connection: Any, script: Script, call: ScriptCall | None) -> None:
     names, args = call
     try:
         connection.read_response()
-    except (NoScriptError, RedisConnectionError, RedisTimeoutError):
-        # The server was restarted or replaced: once more, as redis-py does it, with its retries.
+    except (NoScriptError, RedisConnectionError):
+        # The server was restarted or replaced: once more. One that does not answer in time is not asked again.
         connection.disconnect()
         script(keys=names, args=args)

@@ -70,7 +70,7 @@ class Settings:
     api_keys: Mapping[str, str] = _setting(
         "CELERIAC_API_KEYS", None, "comma-separated `name:key`; empty: no keys, loopback only"
     )
-    api_processes: int = _setting("CELERIAC_API_PROCESSES", 1, "processes that answer HTTP requests", 1, 64)
+    api_processes: int = _setting("CELERIAC_API_PROCESSES", 2, "processes that answer HTTP requests", 1, 64)
     api_threads: int = _setting(
         "CELERIAC_API_THREADS", 128, "threads that answer HTTP requests, in each of these processes", 2, 1024
     )

@@ -28,6 +28,7 @@ from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.pool import Pool
 from tasks.queues import KEEPER_QUEUE, model_of
 from tasks.settings import Settings, read_settings
+from tasks.transport.failover import stay
 
 if TYPE_CHECKING:
     from model_store.model import Model
@@ -46,6 +47,14 @@ MOST_WAITING = 8
 
 class CannotServe(TasksError):
     """The worker was started in a way that it cannot serve; the sentence says how to start it."""
+
+
+@signals.celeryd_init.connect
+def claim_messages(conf: Any, **_: Any) -> None:
+    """Have this process claim its messages, as a worker; sent before it has a connection."""
+    name = "SentinelTransport" if conf.broker_url.startswith("sentinel:") else "Transport"
+    conf.broker_transport = f"tasks.transport.transport:{name}"
+    conf.broker_failover_strategy = stay
 
 
 @signals.worker_init.connect

@@ -1,4 +1,7 @@
-"""TLS before a test's Valkey server, whose binary has none: a proxy on a port of its own with a fresh certificate."""
+"""TLS before a test's Valkey server, whose binary has none: a proxy on a port of its own with a fresh certificate.
+
+The certificate is made with the command `openssl`.
+"""
 
 from __future__ import annotations
 

@@ -35,6 +35,9 @@ def succeeded(request: Any, runtime_s: float) -> None:
 
 def failed(request: Any, failure_type: str) -> None:
     """It has ended badly; of the reason only the type goes into events and logs."""
+    if request not in state.active_requests:
+        # To Celery, looking at a task's arguments is part of running it: each that fails has started.
+        started([request])
     try:
         raise JobFailed(failure_type)
     except JobFailed:

@@ -50,6 +50,7 @@ class Batcher:
         self._running = 0
         self._closed = False
         self._rows_a_job = 1.0
+        self._is_drained = True
         self._bulk_served_s = monotonic()
         self._claimed_s = 0.0
 
@@ -58,6 +59,8 @@ class Batcher:
     def add(self, entry: Entry) -> None:
         """A job was claimed."""
         with self._changed:
+            self._start_patience()
+            self._is_drained = False
             self._waiting[entry.lane].append(entry)
             self._changed.notify_all()
 
@@ -86,11 +89,10 @@ class Batcher:
         return monotonic() - self._bulk_served_s >= self._bulk_patience_s
 
     def emptied(self) -> None:
-        """Nothing waits in Redis, so no bulk job is held up but those that are here."""
+        """Nothing waits in Redis, so no bulk job is held up but those that are here, until the next job comes."""
         with self._changed:
-            held = [*self._waiting[Lane.BULK], *self._loading, *self._ready]
-            if all(entry.lane is not Lane.BULK for entry in held):
-                self._bulk_served_s = monotonic()
+            self._is_drained = True
+            self._start_patience()
 
     def lost(self, tags: frozenset[str]) -> None:
         """These jobs are another worker's; those that have begun find out by themselves."""
@@ -155,6 +157,11 @@ class Batcher:
                     return self._take_batch()
                 self._changed.wait(pause_s or None)
             return []
+
+    def _start_patience(self) -> None:
+        held = [*self._waiting[Lane.BULK], *self._loading, *self._ready]
+        if self._is_drained and all(entry.lane is not Lane.BULK for entry in held):
+            self._bulk_served_s = monotonic()
 
     def _take_batch(self) -> list[Entry]:
         batch = next_batch(self._ready, self._max_rows(), self.bulk_first())

@@ -38,8 +38,9 @@ _FINISH = """
 import sys
 from tasks.broker import connect
 from tasks.job_store import JobStore
-store = JobStore(connect(sys.argv[1]), 60)
-store.succeed(store.start(sys.argv[2], "digits", "w").job, {"output:0:y": b""}, 1)
+from tests.stand_in_worker import StandInWorker
+worker = StandInWorker(JobStore(connect(sys.argv[1]), 60))
+assert worker.succeed(worker.start(sys.argv[2]), {"output:0:y": b""}) == "done"
 """
 
 

@@ -74,7 +74,12 @@ class Api:
 
 @pytest.fixture(scope="module")
 def api(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    environment = {"CELERIAC_MAX_BODY_BYTES": str(LIMIT), "CELERIAC_API_THREADS": "8", "CELERIAC_MAX_WAITERS": "6"}
+    environment = {
+        "CELERIAC_MAX_BODY_BYTES": str(LIMIT),
+        "CELERIAC_API_PROCESSES": "1",
+        "CELERIAC_API_THREADS": "8",
+        "CELERIAC_MAX_WAITERS": "6",
+    }
     api = Api(tmp_path_factory.mktemp("api"), REDIS_URL=valkey.url, **environment).await_ready()
     yield api
     api.stop()

@@ -18,6 +18,7 @@ from tasks.job import Job, Status, new_job_id
 from tasks.job_store import JobStore
 from tests.http_api import until
 from tests.sentinels import Watched, watched_pair
+from tests.stand_in_worker import StandInWorker
 from tests.tls_proxy import TlsProxy, tls_proxy
 from tests.valkey import Valkey, free_port
 
@@ -30,6 +31,14 @@ with app.connection_for_read() as connection:
     message = connection.default_channel.basic_get("model.digits")
     print(message.headers["id"])
     message.ack()
+"""
+#: What becomes of the connection's settings when the broker does not answer for a moment.
+_SWITCH = """
+from tasks.app import app
+connection = app.connection_for_read()
+for _ in range(3):
+    print(connection.transport_cls, connection.password, connection.port, connection.virtual_host, len(connection.alt))
+    connection.maybe_switch_next()
 """
 
 
@@ -110,7 +119,7 @@ def test_both_halves_find_the_server_by_its_sentinels_and_follow_it_to_another(w
 
     until(is_found_again, timeout_s=30)
     # Then the same client goes on with its replica, and so does Celery
-    assert store.start(job_id, "digits", "w").job.status is Status.RUNNING
+    assert StandInWorker(store).start(job_id).status is Status.RUNNING
     another = until(lambda: _submit_if_writable(client), timeout_s=30)
     assert celery(_TAKE, **settings).stdout.strip() == job_id
     assert store.find(another) is not None
@@ -122,6 +131,11 @@ def _submit_if_writable(client: redis.Redis) -> str | None:
         return submit(client)
     except BrokerUnavailable:
         return None
+
+
+def test_celery_keeps_its_transport_password_and_database_when_a_sentinel_is_away() -> None:
+    said = celery(_SWITCH, REDIS_URL="sentinel://:pa55@a:1;sentinel://b:2;sentinel://c:3/4").stdout.splitlines()
+    assert said == ["tasks.transport.transport:SentinelTransport pa55 1 4 3"] * 3
 
 
 def test_a_name_that_the_sentinels_do_not_know_is_a_broker_that_is_away(watched: Watched) -> None:

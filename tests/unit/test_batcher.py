@@ -261,11 +261,11 @@ def test_bulk_jobs_run_when_their_patience_is_over_and_not_before(batcher: Batch
 
 
 def test_bulk_jobs_that_are_due_are_claimed_and_looked_at_first(batcher: Batcher, clock: Clock) -> None:
+    add_all(batcher, entry("a"), bulk("b"))
     clock.now_s += 29.9
     assert not batcher.bulk_first()
     clock.now_s += 0.1
     assert batcher.bulk_first()
-    add_all(batcher, entry("a"), bulk("b"))
     assert names(batcher.next_waiting(9)) == ["b"]
 
 
@@ -277,6 +277,18 @@ def test_an_empty_queue_holds_no_bulk_job_up(batcher: Batcher, clock: Clock) -> 
     # Then a bulk job that comes now begins to wait now
     clock.now_s += 29
     assert not batcher.bulk_first()
+
+
+def test_time_without_any_job_is_no_time_that_bulk_jobs_were_held_up(batcher: Batcher, clock: Clock) -> None:
+    # Given a worker that has had nothing to do since its last bulk job
+    make_ready(batcher, bulk("b"))
+    batcher.emptied()
+    assert names(batcher.next_batch()) == ["b"]
+    clock.now_s += 100
+    # When jobs of both lanes come
+    make_ready(batcher, entry("a"), bulk("b2"))
+    # Then the interactive one runs first
+    assert names(batcher.next_batch()) == ["a"]
 
 
 @pytest.mark.parametrize("is_ready", [True, False])

@@ -89,7 +89,7 @@ def test_a_contestant_that_cannot_be_installed_gives_the_reason(
 def test_every_contestant_pins_its_own_packages_and_shares_the_model_runtime(one: Contestant) -> None:
     lines = one.requirements.read_text().splitlines()
 
-    assert "-r ../tensorflow.txt" in lines
+    assert "-r ../shared.txt" in lines
     assert any(line.startswith(one.name.removeprefix("plain_")) and "==" in line for line in lines)
 
 

@@ -11,9 +11,7 @@ from tasks import keys
 def _worker(setting: WorkerSetting) -> list[str]:
     name = setting.model
     options = ["-Q", f"model.{name}", "-n", f"{name}@%h", "--without-gossip", "--without-mingle"]
-    # Events are on by default. What follows `--` overrides celeryconfig.
-    quiet = [] if setting.events else ["--", "worker.send_task_events=0"]
-    return ["-m", "celery", "-A", "tasks.app", "worker", *options, "--loglevel", "WARNING", *quiet]
+    return ["-m", "celery", "-A", "tasks.app", "worker", *options, "--loglevel", "WARNING"]
 
 
 def _finished(client: redis.Redis, model: str, jobs: int) -> int:
@@ -24,10 +22,7 @@ def _web(port: int) -> list[str]:
     return ["-m", "api"]
 
 
-#: Room for 64 clients that wait, as gunicorn's 2 x 32 threads give plain Celery's.
-_SETTINGS = {"CELERIAC_MAX_WAITERS": "64", "CELERIAC_API_THREADS": "72"}
-
 #: Submit and wait in one request; a job that is not finished after that is asked for with a long poll.
 _WAYS = (Way("Celeriac", "/v1/models/{model}/jobs", query="?wait=30"),)
 
-CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, _WAYS, _SETTINGS, is_ours=True)
+CELERIAC = Contestant("celeriac", "Celeriac", _worker, _finished, _web, _WAYS, is_ours=True)

@@ -25,7 +25,7 @@ class Desk:
 
     def submit(self, rows: Sequence[Array]) -> None:
         """One library call for all."""
-        submit_many(self._store, self._jobs(rows))
+        self._store.submit_many(self._jobs(rows))
 
     def collect(self) -> list[list[float]]:
         """Results by id."""
@@ -48,13 +48,3 @@ class Desk:
         (output,) = result_json(parts)["outputs"].values()
         answer: list[float] = output[0].tolist()
         return answer
-
-
-def submit_many(store: JobStore, jobs: Iterable[tuple[Job, bytes]]) -> None:
-    """Submit many jobs; one after the other where the store has no call for many."""
-    many = getattr(store, "submit_many", None)
-    if many is not None:
-        many(jobs)
-        return
-    for job, payload in jobs:
-        store.submit(job, payload)
