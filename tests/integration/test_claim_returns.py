@@ -81,6 +81,24 @@ def test_a_message_that_redis_moves_after_the_worker_left_is_found(client: redis
     assert queued(client) == ["a"]
 
 
+def test_what_a_worker_claimed_without_ever_reading_so_is_given_back_and_nothing_else(
+    client: redis.Redis, worker: Worker
+) -> None:
+    # Given claims of two workers, of which one has lost the answer to a claim
+    push(client, "known")
+    worker.claim()
+    push(client, "unknown-0", "unknown-1", "others")
+    worker.scripts.claim(worker.lists, 2, f"{worker.owner}:9")
+    other = Worker(client)
+    other.claim()
+
+    assert worker.scripts.give_back_unknown(worker.owner, worker.tokens) == 2
+
+    assert sorted(queued(client)) == ["unknown-0", "unknown-1"]
+    assert is_claimed(client, {"known", "others"})
+    assert worker.scripts.renew(worker.tokens, []) == []
+
+
 # Recovering
 
 
@@ -124,7 +142,9 @@ def test_a_recovered_message_is_marked_redelivered_and_otherwise_what_it_was(
 
         expected = json.loads(message("a"))
         expected["properties"]["delivery_info"]["redelivered"] = True
-        assert json.loads(client.lindex(QUEUE, 0)) == expected
+        raw = client.lindex(QUEUE, 0)
+        assert json.loads(raw) == expected
+        assert raw.count(b"redelivered") == 1
     # Then kombu reads it
     with Connection(valkey.url) as connection:
         got = connection.default_channel.basic_get(QUEUE)

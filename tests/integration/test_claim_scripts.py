@@ -226,6 +226,8 @@ def test_renewing_makes_claims_and_holding_lists_last_and_the_index_fresh(client
     for tag in ("a", "b"):
         assert client.zscore("unacked_index", tag) == pytest.approx(now_s, abs=2)
         assert client.zscore(keys.LEASES, tag) / 1_000_000 == pytest.approx(now_s + LEASE_S, abs=2)
+    for holding in worker.holdings():
+        assert client.zscore(keys.HOLDERS, holding) / 1_000_000 == pytest.approx(now_s + LEASE_S, abs=2)
     assert worker.scripts.recover() == 0
     assert is_claimed(client, {"a", "b"})
 
