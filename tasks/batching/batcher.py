@@ -43,7 +43,10 @@ class Batcher:
         self._bulk_patience_s = bulk_patience_s
         self._ask_again = ask_again
         self._forget = forget
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        # Two conditions of one lock: a thread that is woken for nothing takes the interpreter from one that is not.
+        self._arrived = threading.Condition(self._lock)
+        self._readied = threading.Condition(self._lock)
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
@@ -58,15 +61,15 @@ class Batcher:
 
     def add(self, entry: Entry) -> None:
         """A job was claimed."""
-        with self._changed:
+        with self._lock:
             self._start_patience()
             self._is_drained = False
             self._waiting[entry.lane].append(entry)
-            self._changed.notify_all()
+            self._arrived.notify()
 
     def wanted(self) -> int:
         """How many more messages to claim now."""
-        with self._changed:
+        with self._lock:
             held = sum(map(len, self._waiting.values())) + len(self._loading)
             rows = held * self._rows_a_job + sum(entry.rows for entry in self._ready)
             is_busy = not self.is_idle()
@@ -81,7 +84,7 @@ class Batcher:
 
     def is_idle(self) -> bool:
         """Whether there is no job, here or in the model."""
-        with self._changed:
+        with self._lock:
             return not (self._running or self._ready or self._loading or any(self._waiting.values()))
 
     def bulk_first(self) -> bool:
@@ -90,7 +93,7 @@ class Batcher:
 
     def emptied(self) -> None:
         """Nothing waits in Redis, so no bulk job is held up but those that are here, until the next job comes."""
-        with self._changed:
+        with self._lock:
             self._is_drained = True
             self._start_patience()
 
@@ -101,9 +104,10 @@ class Batcher:
 
     def close(self) -> None:
         """Hand out no more jobs."""
-        with self._changed:
+        with self._lock:
             self._closed = True
-            self._changed.notify_all()
+            self._arrived.notify_all()
+            self._readied.notify_all()
 
     def withdraw(self) -> list[Entry]:
         """All jobs that have not begun; they are nobody's then."""
@@ -111,15 +115,15 @@ class Batcher:
 
     def unfinished(self) -> list[Entry]:
         """All jobs that have not begun, in the order of their arrival."""
-        with self._changed:
+        with self._lock:
             return [*self._ready, *self._loading, *(entry for lane in Lane for entry in self._waiting[lane])]
 
     # The loader's side.
 
     def next_waiting(self, most: int) -> list[Entry]:
         """Jobs to look at, interactive ones first; waits for one. Empty when closed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or any(self._waiting.values()))
+        with self._lock:
+            self._arrived.wait_for(lambda: self._closed or any(self._waiting.values()))
             if self._closed:
                 return []
             lanes = [Lane.BULK, Lane.INTERACTIVE] if self.bulk_first() else [Lane.INTERACTIVE, Lane.BULK]
@@ -132,7 +136,7 @@ class Batcher:
 
         What was lost or withdrawn meanwhile is left out.
         """
-        with self._changed:
+        with self._lock:
             held = set(self._loading)
             self._ready += [entry for entry in ready if entry in held]
             for entry in reversed([entry for entry in later if entry in held]):
@@ -141,13 +145,13 @@ class Batcher:
             if ready:
                 rows_a_job = sum(entry.rows for entry in ready) / len(ready)
                 self._rows_a_job += 0.2 * (rows_a_job - self._rows_a_job)
-            self._changed.notify_all()
+            self._readied.notify_all()
 
     # The runner's side.
 
     def next_batch(self) -> list[Entry]:
         """The jobs to run next; waits for one. Empty when closed. Those of the last batch are done with."""
-        with self._changed:
+        with self._lock:
             was_running, self._running = self._running, 0
             if was_running and not self._ready:
                 self._ask_again(0.0)
@@ -155,7 +159,7 @@ class Batcher:
                 pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
                 if self._ready and not pause_s:
                     return self._take_batch()
-                self._changed.wait(pause_s or None)
+                self._readied.wait(pause_s or None)
             return []
 
     def _start_patience(self) -> None:
@@ -173,7 +177,7 @@ class Batcher:
         return batch
 
     def _remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
-        with self._changed:
+        with self._lock:
             removed = [entry for entry in self._ready if unwanted(entry)]
             removed += [entry for entry in self._loading if unwanted(entry)]
             removed += [entry for lane in Lane for entry in self._waiting[lane] if unwanted(entry)]
