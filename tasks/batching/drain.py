@@ -33,7 +33,8 @@ class Drain(bootsteps.StartStopStep):  # type: ignore[misc]
         line.finish(turn.meanwhile, TURN_S)
         left = line.batcher.withdraw()
         channel.settle()
-        returned = channel.give_back([entry.delivery.tag for entry in left])
+        # All that is still held, since some may wait for their time, see `tasks.batching.strategy`.
+        returned = channel.give_back(list(channel.claims.tokens))
         for entry in left:
             state.task_ready(entry.request)
         if returned:

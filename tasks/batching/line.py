@@ -86,7 +86,7 @@ class Line:
         """Begin no more batches, and return when the one in hand is stored.
 
         Args:
-            meanwhile: called now and then, since the event loop is not running.
+            meanwhile: called now and then and at the end, since the event loop is not running.
             every_s: how often.
         """
         self.batcher.close()
@@ -95,6 +95,8 @@ class Line:
             _join(thread, meanwhile, every_s)
         self._storer.close()
         _join(storer, meanwhile, every_s)
+        # For its last words, where it ended before it was waited for.
+        meanwhile()
 
     def _ask_again(self, pause_s: float) -> None:
         if pause_s:
