@@ -51,7 +51,7 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 
 worker_send_task_events = bool(_settings.task_events)  # for Flower; that a job is queued, the API tells it
 
-imports = ("tasks.predict", "tasks.keeper", "tasks.worker")
+imports = ("tasks.predict", "tasks.keeper", "tasks.worker", "tasks.hurry")
 task_create_missing_queues = True
 enable_utc = True
 

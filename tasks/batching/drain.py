@@ -33,6 +33,7 @@ class Drain(bootsteps.StartStopStep):  # type: ignore[misc]
         left = _finish(line, channel) if line else []
         _run_pending(consumer.hub)
         channel.settle()
+        # All that is still held, since some may wait for their time, see `tasks.batching.strategy`.
         returned = channel.give_back(list(channel.claims.tokens))
         for entry in left:
             state.task_ready(entry.request)

@@ -97,7 +97,7 @@ class Line:
         """Begin no more batches, and return when the one in hand is stored.
 
         Args:
-            meanwhile: called now and then, since the event loop is not running.
+            meanwhile: called now and then and at the end, since the event loop is not running.
             every_s: how often.
         """
         self.batcher.close()
@@ -106,6 +106,8 @@ class Line:
             _join(thread, meanwhile, every_s)
         self._storer.close()
         _join(storer, meanwhile, every_s)
+        # For its last words, where it ended before it was waited for.
+        meanwhile()
 
     def events_wait(self) -> None:
         """There are events to be sent, soon and together. On the event loop only."""

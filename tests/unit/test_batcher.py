@@ -91,7 +91,7 @@ class Call:
 
     def __init__(self, call: Callable[[], list[Entry]]) -> None:
         self.answers: list[list[Entry]] = []
-        self._thread = threading.Thread(target=lambda: self.answers.append(call()))
+        self._thread = threading.Thread(target=lambda: self.answers.append(call()), daemon=True)
         self._thread.start()
 
     def answer(self) -> list[Entry]:
