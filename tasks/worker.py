@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from celery import signals
 from celery.concurrency import get_implementation
+from kombu.connection import failover_strategies
 
 from model_store.errors import ModelNotFound, ModelStoreError
 from model_store.store import find_models
@@ -28,7 +29,7 @@ from tasks.model_registry import LiveWorker, ModelRegistry
 from tasks.pool import Pool
 from tasks.queues import KEEPER_QUEUE, model_of
 from tasks.settings import Settings, read_settings
-from tasks.transport.failover import stay
+from tasks.transport.failover import STAY, stay
 
 if TYPE_CHECKING:
     from model_store.model import Model
@@ -54,7 +55,9 @@ def claim_messages(conf: Any, **_: Any) -> None:
     """Have this process claim its messages, as a worker; sent before it has a connection."""
     name = "SentinelTransport" if conf.broker_url.startswith("sentinel:") else "Transport"
     conf.broker_transport = f"tasks.transport.transport:{name}"
-    conf.broker_failover_strategy = stay
+    failover_strategies[STAY] = stay
+    # By name: `celery inspect stats` tells of it in JSON.
+    conf.broker_failover_strategy = STAY
 
 
 @signals.worker_init.connect

@@ -197,3 +197,8 @@ def listening(url: str) -> Iterator[Heard]:
         finally:
             listener.should_stop = True
             thread.join(10)
+
+
+def has_claim(client: redis.Redis, job_id: str) -> bool:
+    """Whether a worker holds a message of the job."""
+    return any(job_id.encode() in entry for entry in client.hvals("unacked"))

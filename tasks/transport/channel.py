@@ -48,6 +48,7 @@ class Claiming(_Base):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._waits = Waits(self._waiting_client)
+        self._unacknowledged_queues: set[str] = set()
         self._known_lists: dict[tuple[str, int], SourceList] = {}
         # So that the first look is a claim, which makes the holding lists known as this worker's.
         self._woken = True
@@ -64,6 +65,7 @@ class Claiming(_Base):  # type: ignore[misc]
             # After `settle`: what is acknowledged is not known any more.
             self.scripts.give_back_unknown(self.claims.owner, self.claims.tokens)
             self.claiming = True
+            self._renew()
         most = self._wanted()
         if most <= 0:
             return
@@ -93,10 +95,16 @@ class Claiming(_Base):  # type: ignore[misc]
 
     def keep_leases(self) -> None:
         """Renew what is held, and return to its list what other workers failed to renew."""
-        self.claims.forget(self.scripts.renew(self.claims.tokens, [source.holding for source in self._sources()]))
-        if returned := self.scripts.recover():
+        was_late = self._renew()
+        # Whatever held this worker up, a broker that hung for example, may have held up others that live.
+        if not was_late and (returned := self.scripts.recover()):
             logger.warning("%d messages of workers that are gone are queued again.", returned)
         self._waits.drop_overdue()
+
+    def _renew(self) -> bool:
+        """Renew what is held; gives whether the last renewal is longer ago than it should be."""
+        self.claims.forget(self.scripts.renew(self.claims.tokens, [source.holding for source in self._sources()]))
+        return self.claims.renewed_s_ago() > self.lease_s / 2
 
     def give_back(self, tags: list[str]) -> int:
         """Stop waiting, and return these messages and those that are on their way here; returns how many."""
@@ -105,7 +113,16 @@ class Claiming(_Base):  # type: ignore[misc]
         tokens = {tag: self.claims.tokens[tag] for tag in tags if tag in self.claims}
         returned = self.scripts.give_back(tokens, sources)
         self.claims.drop(tokens)
-        return returned
+        # A claim may have ridden behind a wait that was closed before its answer was read.
+        return returned + self.scripts.give_back_unknown(self.claims.owner, self.claims.tokens)
+
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
+        """Consume from a queue. Of one that is consumed without acknowledging, replies for example, a claim is over."""
+        if no_ack:
+            self._unacknowledged_queues.add(queue)
+        else:
+            self._unacknowledged_queues.discard(queue)
+        return super().basic_consume(queue, no_ack, *args, **kwargs)
 
     @cached_property
     def scripts(self) -> ClaimScripts:
@@ -154,7 +171,10 @@ class Claiming(_Base):  # type: ignore[misc]
         left = deque(claimed)
         try:
             while left:
-                self._deliver(left.popleft())
+                message = left.popleft()
+                if message.queue in self._unacknowledged_queues:
+                    self.claims.acknowledge(message.tag)
+                self._deliver(message)
         finally:
             # Nobody would ever run what is claimed but was not delivered.
             for message in left:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from itertools import count
+from time import monotonic
 from typing import Protocol
 
 
@@ -45,6 +46,7 @@ class Claims:
         self._acknowledged: dict[str, str] = {}
         self._rejected: dict[str, str] = {}
         self._numbers = count(1)
+        self._renewed_s = monotonic()
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -60,6 +62,11 @@ class Claims:
     def new_token(self) -> str:
         """For the next claim."""
         return f"{self.owner}:{next(self._numbers)}"
+
+    def renewed_s_ago(self) -> float:
+        """Seconds since the last call: since the last renewal, at the next."""
+        before_s, self._renewed_s = self._renewed_s, monotonic()
+        return self._renewed_s - before_s
 
     def add(self, tag: str, token: str) -> None:
         """A message was claimed."""

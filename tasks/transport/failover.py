@@ -6,6 +6,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
+#: The name that `stay` is known by to kombu.
+STAY = "celeriac-stay"
+
 
 def stay(urls: Sequence[str]) -> Iterator[str]:
     """For `broker_failover_strategy`: name the first host again and again.

@@ -167,6 +167,5 @@ def test_thirty_kills_under_load_and_every_job_ends_exactly_once(server: Valkey,
         assert answer(store, job_id)["outputs"]["y"][0][0] == 2 * number + 1
     # And nothing of them is left
     eventually(lambda: leftovers(client, "linear") == {}, 20)
-    # And the kills did hit: jobs that were held, and jobs that ran
-    assert sum(job.delivery > 1 for job in jobs) > KILLS
+    # And the kills did hit jobs that ran
     assert sum(job.attempt > 1 for job in jobs) > 0

@@ -23,6 +23,7 @@ from tests.live_worker import (
     LiveWorker,
     answer,
     ended,
+    has_claim,
     is_clean,
     leftovers,
     listening,
@@ -225,10 +226,10 @@ def test_revoked_jobs_do_not_run_whether_they_were_claimed_or_not(stage: Stage) 
         # Given a model that computes, jobs that its worker has claimed, and jobs that still lie in the queue
         occupy(stage, 2500)
         job_ids = submit(stage.store, [willing(number) for number in range(300)])
-        eventually(lambda: stage.store.get(job_ids[5]).delivery == 1, 10)
+        eventually(lambda: has_claim(stage.client, job_ids[5]), 10)
         # When one of each is revoked
         revoked = [job_ids[5], job_ids[-1]]
-        assert [job.delivery for job in records(stage.store, revoked)] == [1, 0]
+        assert [has_claim(stage.client, job_id) for job_id in revoked] == [True, False]
         control = stock_app(stage.url).control
         assert len(control.revoke(revoked, destination=["one@tests"], reply=True, timeout=2, limit=1)) == 1
         assert stage.store.get(job_ids[0]).status is Status.QUEUED
@@ -246,7 +247,7 @@ def test_revoked_jobs_do_not_run_whether_they_were_claimed_or_not(stage: Stage) 
 def test_a_job_cancelled_by_its_client_before_its_batch_does_not_run(stage: Stage) -> None:
     occupy(stage, 1500)
     job_ids = submit(stage.store, [willing(number) for number in range(300)])
-    eventually(lambda: stage.store.get(job_ids[5]).delivery == 1, 10)
+    eventually(lambda: has_claim(stage.client, job_ids[5]), 10)
     for job_id in (job_ids[5], job_ids[-1]):
         stage.store.cancel(job_id)
     ran = ended(stage.store, job_ids)
@@ -273,7 +274,7 @@ def test_the_deadline_of_a_stock_producer_counts(stage: Stage, is_claimed: bool)
     others = [] if is_claimed else submit(stage.store, [willing(number) for number in range(300)])
     send_stock(stage, job, expires=0.5)
     if is_claimed:
-        eventually(lambda: stage.store.get(job.id).delivery == 1, 1)
+        eventually(lambda: has_claim(stage.client, job.id), 1)
     # Then it does not run
     [late] = ended(stage.store, [job.id])
     assert (late.status, late.attempt) == (Status.EXPIRED, 0)
@@ -353,7 +354,7 @@ def cut_all(stage: Stage) -> None:
 def test_inspect_answers_while_the_model_computes(stage: Stage) -> None:
     running = occupy(stage, 6000)
     waiting = submit(stage.store, [willing(number) for number in range(20)])
-    eventually(lambda: all(job.delivery for job in records(stage.store, waiting)), 5)
+    eventually(lambda: all(has_claim(stage.client, job_id) for job_id in waiting), 5)
     with stock_app(stage.url) as app:
         inspect = app.control.inspect(destination=["one@tests"], timeout=2.0)
         replies: dict[str, Any] = {}

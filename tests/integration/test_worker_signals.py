@@ -20,6 +20,7 @@ from tests.live_worker import (
     LiveWorker,
     answer,
     ended,
+    has_claim,
     is_clean,
     leftovers,
     listening,
@@ -106,7 +107,7 @@ def test_a_worker_told_to_stop_finishes_its_batch_and_gives_the_rest_back(
     eventually(lambda: not redis_client.llen("model.warm"), 5)
     quick = submit(store, [willing("warm", number) for number in range(100)])
     slow = submit(store, [willing("warm", number, Lane.BULK) for number in range(5)])
-    eventually(lambda: store.get(quick[0]).delivery == 1, 10)
+    eventually(lambda: has_claim(redis_client, quick[0]), 10)
     with listening(server.url) as heard:
         # When it is told to stop
         worker.send(signal.SIGTERM)
@@ -121,7 +122,7 @@ def test_a_worker_told_to_stop_finishes_its_batch_and_gives_the_rest_back(
     assert {job.status for job in records(store, quick + slow)} == {Status.QUEUED}
     lists = {queue_list("model.warm", priority) for priority in (0, 9)}
     assert set(leftovers(redis_client, "warm")) == {*lists, "celeriac:model:warm:unfinished"}
-    assert not [key for key in redis_client.zrange("celeriac:claims:holders", 0, -1) if key.endswith(b"model.warm")]
+    assert not redis_client.keys("celeriac:held:*")
     # And the heartbeat has said good-bye
     assert redis_client.zcard("celeriac:model:warm:workers") == 0
 
