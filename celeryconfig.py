@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tasks.broker import SENTINEL_OPTIONS
 from tasks.broker_address import wait_for_broker_url
 from tasks.queues import KEEPER_QUEUE
 from tasks.redis_url import parse_redis_url
@@ -28,7 +27,6 @@ broker_transport_options = {
     "global_keyprefix": _settings.key_prefix,
     # For sentinel:// only.
     "master_name": _settings.sentinel_master,
-    "sentinel_kwargs": SENTINEL_OPTIONS,
 }
 
 # AsyncResult reads the job record; nothing is stored twice.

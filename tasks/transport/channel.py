@@ -16,6 +16,7 @@ from kombu.utils.json import loads
 from redis.exceptions import NoScriptError
 
 from tasks import keys
+from tasks.broker import SENTINEL_OPTIONS
 from tasks.queues import BULK_PRIORITIES
 from tasks.transport.claims import Claims
 from tasks.transport.qos import QoS
@@ -259,5 +260,8 @@ class Channel(Claiming, kombu_redis.Channel):  # type: ignore[misc]
 
 class SentinelChannel(Claiming, kombu_redis.SentinelChannel):  # type: ignore[misc]
     """For `sentinel://`."""
+
+    #: Not a transport option: those are told by `inspect stats` in JSON, and there is an object among these.
+    sentinel_kwargs = SENTINEL_OPTIONS
 
     from_transport_options = (*kombu_redis.SentinelChannel.from_transport_options, "lease_s")
