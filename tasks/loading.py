@@ -33,7 +33,14 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
     # took a fifth of the worker's time.
     gc.collect()
     gc.freeze()
-    logger.info("Model %s version %d is ready on %s; one row takes %.1f ms.", name, model.version, device, row_ms)
+    logger.info(
+        "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows.",
+        name,
+        model.version,
+        device,
+        row_ms,
+        model.batching.max_rows,
+    )
     return model, device
 
 

@@ -40,9 +40,9 @@ logger = logging.getLogger(__name__)
 _TENSORFLOW_LOG_LEVEL = "2"
 
 
-#: Most messages that a worker may hold: the batch in the model, those being stored, and some more. How many it really
+#: Most messages that a worker may hold: the batches in the model, those being stored, and some more. How many it really
 #: claims is decided by `tasks.batching.batcher`, in rows; this is Celery's limit, and shows in `inspect stats`.
-PREFETCH_BATCHES = 5
+PREFETCH_BATCHES = 6
 MOST_WAITING = 8
 
 

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from tasks.batching.entry import Entry
-from tasks.batching.plan import messages_wanted, next_batch, wait_s
+from tasks.batching.plan import may_begin, messages_wanted, next_batch, wait_s
 from tasks.job import Lane
 from tasks.transport.scripts import MOST_AT_ONCE
 
@@ -50,7 +50,8 @@ class Batcher:
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
-        self._running = 0
+        #: Threads that have a batch in the model.
+        self._running: set[int] = set()
         self._closed = False
         self._rows_a_job = 1.0
         self._is_drained = True
@@ -150,14 +151,15 @@ class Batcher:
     # The runner's side.
 
     def next_batch(self) -> list[Entry]:
-        """The jobs to run next; waits for one. Empty when closed. Those of the last batch are done with."""
+        """The jobs to run next; waits for one. Empty when closed. Those of the thread's last batch are done with."""
         with self._lock:
-            was_running, self._running = self._running, 0
+            was_running = threading.get_ident() in self._running
+            self._running.discard(threading.get_ident())
             if was_running and not self._ready:
                 self._ask_again(0.0)
             while not self._closed:
                 pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
-                if self._ready and not pause_s:
+                if not pause_s and may_begin(self._ready, len(self._running), self._max_rows()):
                     return self._take_batch()
                 self._readied.wait(pause_s or None)
             return []
@@ -173,7 +175,7 @@ class Batcher:
             self._bulk_served_s = monotonic()
         taken = set(batch)
         self._ready = [entry for entry in self._ready if entry not in taken]
-        self._running = len(batch)
+        self._running.add(threading.get_ident())
         return batch
 
     def _remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -83,10 +83,9 @@ class Line:
             threads=settings.decode_threads,
         )
         runner = Runner(self.batcher, deliveries, computer, self._storer, self.notices)
-        self._threads = [
-            threading.Thread(target=run, name=name, daemon=True)
-            for name, run in (("loader", loader.run), ("runner", runner.run), ("storer", self._storer.run))
-        ]
+        runners = 2 if model.takes_many_rows else 1
+        runs = [("loader", loader.run), *[("runner", runner.run)] * runners, ("storer", self._storer.run)]
+        self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs]
 
     def start(self) -> None:
         """Begin."""

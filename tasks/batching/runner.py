@@ -1,4 +1,4 @@
-"""The thread that owns the model: it takes the next batch the moment that the last one is computed."""
+"""The threads that call the model: each takes the next batch the moment that its last one is computed."""
 
 from __future__ import annotations
 
