@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import signal
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -45,25 +45,32 @@ def main(only: Sequence[str], pairs: int, is_quick: bool, results: Path | None, 
     plan = quick(pairs) if is_quick else Plan(pairs=pairs)
     cache.mkdir(parents=True, exist_ok=True)
     skipped = _install(ALL, cache)
-    # Beside the cache, not in /tmp: that may be memory, where writing to disk costs nothing.
-    with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as scratch:
-        try:
-            found = _measure(names, plan, cache, Path(scratch), skipped)
-        except BenchmarkError as error:
-            raise click.ClickException(str(error)) from None
-    machine = describe_machine()
+    folder = results or (cache / "quick" if is_quick else ROOT / "benchmarks" / "results")
     about = {
         "date": today(),
-        "machine": machine,
+        "machine": describe_machine(),
         "quick": is_quick,
         "plan": dataclasses.asdict(plan),
         "versions": _versions(cache, skipped),
         "skipped": skipped,
     }
-    folder = results or (cache / "quick" if is_quick else ROOT / "benchmarks" / "results")
+    found: list[RowResult] = []
+    # Beside the cache, not in /tmp: that may be memory, where writing to disk costs nothing.
+    with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as scratch:
+        try:
+            for result in _measure(names, plan, cache, Path(scratch), skipped):
+                found.append(result)
+                # With each row: a run is long, and what it has measured outlives its interruption.
+                _write(folder, found, about)
+        except BenchmarkError as error:
+            raise click.ClickException(str(error)) from None
+    click.echo("\n" + "\n".join(table(found)))
+
+
+def _write(folder: Path, found: Sequence[RowResult], about: Mapping[str, Any]) -> None:
+    machine = about["machine"]
     write_json(folder / "latest.json", found, about)
     draw(folder / "latest.png", found, f"{about['date']}, {machine['cores']} cores, {machine['processor']}")
-    click.echo("\n" + "\n".join(table(found)))
 
 
 def _install(contestants: Sequence[Contestant], cache: Path) -> dict[str, str]:
@@ -77,16 +84,17 @@ def _install(contestants: Sequence[Contestant], cache: Path) -> dict[str, str]:
     return reasons
 
 
-def _measure(names: Sequence[str], plan: Plan, cache: Path, folder: Path, skipped: dict[str, str]) -> list[RowResult]:
-    results = []
+def _measure(
+    names: Sequence[str], plan: Plan, cache: Path, folder: Path, skipped: dict[str, str]
+) -> Iterator[RowResult]:
     with Broker(folder / "broker") as broker:
         rig = Rig(plan, cache, folder, broker, skipped)
         rig.build_models()
         for name in names:
             click.echo(f"\n{name} (load average {load_average():.1f}) ...", err=True)
-            results.append(ROWS[name](rig))
-            click.echo("\n".join(row_lines(results[-1])))
-    return results
+            result = ROWS[name](rig)
+            click.echo("\n".join(row_lines(result)))
+            yield result
 
 
 def _versions(cache: Path, skipped: dict[str, str]) -> dict[str, Any]:

@@ -17,9 +17,9 @@ class Plan:
     #: Jobs of a drain, by model and contestant; `others` stands for those not named.
     drain_jobs: Mapping[str, Mapping[str, int]] = field(
         default_factory=lambda: {
-            "tiny": {"celeriac": 12_000, "others": 3_000},
-            "small": {"celeriac": 4_000, "others": 1_000},
-            "large": {"celeriac": 400, "others": 150},
+            "tiny": {"celeriac": 12_000, "others": 2_000},
+            "small": {"celeriac": 4_000, "others": 400},
+            "large": {"celeriac": 400, "others": 60},
         }
     )
     #: Seconds in the model for each batch size of the in-process limit.
@@ -28,7 +28,7 @@ class Plan:
     limit_batch: Mapping[str, int] = field(default_factory=lambda: {"tiny": 256, "small": 128, "large": 32})
     http_warm_up: int = 200
     http_one_client: int = 500
-    http_many_clients: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 6_000, "others": 1_500})
+    http_many_clients: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 6_000, "others": 1_000})
     bulk_jobs: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 10_000, "others": 2_000})
     memory_jobs: int = 10_000
     depths: tuple[int, ...] = (1_000, 100_000, 1_000_000)
