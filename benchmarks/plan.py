@@ -28,7 +28,7 @@ class Plan:
     limit_batch: Mapping[str, int] = field(default_factory=lambda: {"tiny": 256, "small": 128, "large": 32})
     http_warm_up: int = 200
     http_one_client: int = 500
-    http_many_clients: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 6_000, "others": 1_000})
+    http_many_clients: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 4_000, "others": 600})
     bulk_jobs: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 10_000, "others": 2_000})
     memory_jobs: int = 10_000
     depths: tuple[int, ...] = (1_000, 100_000, 1_000_000)
