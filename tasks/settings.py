@@ -116,6 +116,13 @@ class Settings:
         1,
         86_400,
     )
+    parallel_batches: int = _setting(
+        "CELERIAC_PARALLEL_BATCHES",
+        2,
+        "full batches that a worker gives to its model at once; 1 needs less memory and is slower under load",
+        1,
+        8,
+    )
     decode_threads: int = _setting(
         "CELERIAC_DECODE_THREADS", 2, "threads of a worker that decode pictures and large arrays", 1, 64
     )

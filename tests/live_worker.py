@@ -43,6 +43,8 @@ class LiveWorker:
             "REDIS_URL": url,
             "CELERIAC_MODEL_STORE": str(store),
             "CELERIAC_LEASE_S": "3",
+            # One batch at a time, so that a test can occupy the model.
+            "CELERIAC_PARALLEL_BATCHES": "1",
             "PYTHONPATH": str(ROOT),
             **environment,
         }

@@ -84,7 +84,7 @@ class Line:
         )
         runner = Runner(self.batcher, deliveries, computer, self._storer, self.notices)
         # A model that gains nothing by more rows at once gains nothing by two batches of one.
-        runners = 2 if model.batching.max_rows > 1 else 1
+        runners = settings.parallel_batches if model.batching.max_rows > 1 else 1
         runs = [("loader", loader.run), *[("runner", runner.run)] * runners, ("storer", self._storer.run)]
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs]
 

@@ -35,6 +35,9 @@ with app.connection_for_read() as connection:
 #: What becomes of the connection's settings when the broker does not answer for a moment.
 _SWITCH = """
 from tasks.app import app
+from tasks.worker import claim_messages
+
+claim_messages(app.conf)
 connection = app.connection_for_read()
 for _ in range(3):
     print(connection.transport_cls, connection.password, connection.port, connection.virtual_host, len(connection.alt))
@@ -133,7 +136,7 @@ def _submit_if_writable(client: redis.Redis) -> str | None:
         return None
 
 
-def test_celery_keeps_its_transport_password_and_database_when_a_sentinel_is_away() -> None:
+def test_a_worker_keeps_its_transport_password_and_database_when_a_sentinel_is_away() -> None:
     said = celery(_SWITCH, REDIS_URL="sentinel://:pa55@a:1;sentinel://b:2;sentinel://c:3/4").stdout.splitlines()
     assert said == ["tasks.transport.transport:SentinelTransport pa55 1 4 3"] * 3
 
