@@ -18,7 +18,7 @@ from tests.http_api import play_worker, until
 from tests.valkey import Valkey
 
 #: Well below `LOOK_AGAIN_S`, after which a waiter would look at the record in any case.
-SOON_S = 2.0
+SOON_S = 4.0
 
 
 @pytest.fixture
