@@ -143,7 +143,11 @@ def _names(entry: Entry, model: Model) -> tuple[str, str]:
 
 def _say_all(sayings: Sequence[Callable[[], None]]) -> None:
     for say in sayings:
-        say()
+        try:
+            say()
+        except Exception:
+            # The next ones would never be acknowledged, and their claims be renewed for ever.
+            logger.exception("Celery could not be told of a job.")
 
 
 def _saying(entry: Entry, word: str, failure_type: str, runtime_s: float) -> Callable[[], None]:
