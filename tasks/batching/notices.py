@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 Notice = Callable[[], None]
 
@@ -30,4 +33,8 @@ class Notices:
     def deliver(self) -> None:
         """Call what was posted. For the loop's thread, and where the loop no longer runs."""
         while self._notices:
-            self._notices.popleft()()
+            try:
+                self._notices.popleft()()
+            except Exception:
+                # What follows is of other jobs.
+                logger.exception("The event loop could not take a notice.")
