@@ -141,20 +141,17 @@ def is_clean(client: redis.Redis, model: str) -> bool:
 
 
 def leftovers(client: redis.Redis, model: str) -> dict[str, Any]:
-    """What is left in the lists, claims and indexes of a model."""
-    pipeline: Any = client.pipeline()
+    """What is left in the lists, claims and indexes of a model.
+
+    Read in the order in which a message moves on, so that one that moves meanwhile is not missed.
+    """
     names = [queue_list(queue_of(model), priority) for priority in PRIORITY_STEPS]
-    for name in names:
-        pipeline.llen(name)
-    for name in ("unacked", keys.OWNERS):
-        pipeline.hlen(name)
-    for name in ("unacked_index", keys.LEASES, keys.unfinished(model), keys.running(model), keys.DEADLINES):
-        pipeline.zcard(name)
-    counted = [*names, "unacked", keys.OWNERS, "unacked_index", keys.LEASES]
-    counted += [keys.unfinished(model), keys.running(model), keys.DEADLINES]
-    counts = dict(zip(counted, pipeline.execute(), strict=True))
-    held = {key.decode(): client.llen(key) for key in client.scan_iter(keys.PREFIX + "held:*")}
-    return {name: count for name, count in {**counts, **held}.items() if count}
+    found: dict[str, Any] = {name: client.llen(name) for name in names}
+    found |= {key.decode(): client.llen(key) for key in client.scan_iter(keys.PREFIX + "held:*")}
+    found |= {name: client.hlen(name) for name in ("unacked", keys.OWNERS)}
+    indexes = ("unacked_index", keys.LEASES, keys.unfinished(model), keys.running(model), keys.DEADLINES)
+    found |= {name: client.zcard(name) for name in indexes}
+    return {name: count for name, count in found.items() if count}
 
 
 class Heard:

@@ -24,7 +24,6 @@ from tests.live_worker import (
     answer,
     ended,
     has_claim,
-    is_clean,
     leftovers,
     listening,
     make_job,
@@ -88,9 +87,16 @@ def nothing_is_left_behind(stage: Stage) -> Iterator[None]:
 
 def await_clean(stage: Stage, model: str = "willing") -> None:
     """Wait until nothing is left of a model's jobs; else show what is."""
+    left: dict[str, Any] = {}
+
+    def is_clean() -> bool:
+        left.clear()
+        left.update(leftovers(stage.client, model))
+        return not left
+
     with suppress(AssertionError):
-        eventually(lambda: is_clean(stage.client, model), 20)
-    assert leftovers(stage.client, model) == {}
+        eventually(is_clean, 20)
+    assert left == {}
 
 
 def willing(number: float, model: str = "willing", lane: Lane = Lane.INTERACTIVE, **values: Any) -> tuple[Job, bytes]:
