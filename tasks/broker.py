@@ -21,7 +21,7 @@ from tasks.settings import DEFAULT_MASTER
 #: A broker that has not answered after this many seconds counts as down.
 BROKER_TIMEOUT_S = 5.0
 
-#: Each long poll holds a connection of its own, beside those of the threads that do not wait. redis-py stops at 100.
+#: More than all threads of a process can hold at once. redis-py stops at 100.
 MAX_CONNECTIONS = 2048
 
 #: How sentinels are asked: when one is away the next at once, where redis-py would try the same one for seconds.
