@@ -9,7 +9,7 @@ import orjson
 from celery import Celery
 from kombu.serialization import register
 
-#: The name, for `event_serializer`, of a JSON writer that takes a fifth of the time of kombu's. What it writes is plain
+#: The name, for `event_serializer`, of a JSON writer that takes a fifteenth of the time of kombu's. What it writes is plain
 #: JSON, so whoever reads events needs nothing for it.
 register("orjson", orjson.dumps, None, "application/json", "utf-8")
 

@@ -30,7 +30,7 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
     model = load(stored)
     row_ms = model.warm_up()
     # TensorFlow's million objects live as long as the process; looking through them again with each full collection
-    # took a fifth of the worker's time.
+    # took about a quarter of the worker's time under load.
     gc.collect()
     gc.freeze()
     logger.info(

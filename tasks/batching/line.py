@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from model_store.model import Model
 
 
-#: Each publish costs a third of a millisecond; a job that is alone has three events within a few.
+#: Each message of events is a round trip; a job that is alone has three events within a few milliseconds.
 EVENTS_PAUSE_S = 0.05
 
 

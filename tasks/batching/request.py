@@ -12,7 +12,7 @@ from celery.worker.request import Request
 def read_body(message: Any) -> Any:
     """A message's body, read once and kept with the message, as kombu keeps it.
 
-    kombu's own reader takes 25 µs; it is needed for types that JSON has not, whose name stands in the text.
+    kombu's own reader takes 8 µs instead of 1; it is needed for types that JSON has not, whose name stands in the text.
     """
     if message.content_type == "application/json" and b'"__type__"' not in message.body:
         message._decoded_cache = orjson.loads(message.body)
@@ -30,5 +30,5 @@ class BatchedRequest(Request):  # type: ignore[misc]
 
 
 def _offset_h() -> int:
-    """What `celery.utils.time.utcoffset` gives, at a twentieth of its price; events carry it, Flower reads past it."""
+    """What `celery.utils.time.utcoffset` gives, at a tenth of its price; events carry it, Flower reads past it."""
     return time.timezone // 3600
