@@ -237,7 +237,7 @@ class Claiming(_Base):  # type: ignore[misc]
 
 def _read(raw: bytes) -> dict[str, Any] | None:
     try:
-        # kombu's own reader, four times slower (12 against 3 µs), knows types that JSON has not; their name stands in the text.
+        # kombu's own reader (12 µs instead of 3) knows types that JSON has not; their name stands in the text.
         payload = loads(raw.decode()) if b'"__type__"' in raw else orjson.loads(raw)
     except ValueError:
         return None
