@@ -39,6 +39,11 @@ class Watched:
     sentinel_port: int
 
 
+def await_promotion(server: Valkey) -> None:
+    """Until the sentinel has made `server` the master; it cuts its clients' connections as it does."""
+    _await(lambda: _info(server)["role"] == "master", "the replica was not made the master")
+
+
 @contextmanager
 def watched_pair(folder: Path, name: str, password: str) -> Iterator[Watched]:
     folders = [folder / role for role in ("master", "replica", "sentinel")]
