@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,9 +10,28 @@ from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.http_api import make_http, publish_models
 
+if TYPE_CHECKING:
+    from tests.batching_stage import Stage
+
 
 @pytest.fixture
 def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
     publish_models(registry)
     with make_http(job_store, registry) as http:
         yield http
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    # Brings Celery and TensorFlow, and the API's tests run without.
+    from tests.batching_stage import open_stage
+
+    with open_stage(tmp_path_factory.mktemp("stage")) as stage:
+        yield stage
+
+
+@pytest.fixture
+def clean_stage(stage: Stage) -> Iterator[None]:
+    """Whatever a test did, in the end nothing is left of it."""
+    yield
+    stage.await_all_clean()

@@ -1,0 +1,124 @@
+"""What the batcher has claimed: how much, how often, and from which lane."""
+
+from __future__ import annotations
+
+import pytest
+
+from tasks.batching import batcher as batcher_module
+from tasks.batching.batcher import Batcher
+from tasks.job import Lane
+from tasks.transport.scripts import MOST_AT_ONCE
+from tests.batchers import Call, Clock, add_all, bulk, entry, make_ready, names
+from tests.system import eventually
+
+
+def test_an_idle_worker_wants_two_batches_at_once(batcher: Batcher, pauses: list[float]) -> None:
+    assert batcher.wanted() == batcher.wanted() == 8
+    assert pauses == []
+
+
+def test_what_is_held_counts_wherever_it_is_but_in_the_model(batcher: Batcher, clock: Clock) -> None:
+    make_ready(batcher, entry("ready"), entry("ready too"))
+    add_all(batcher, entry("loading"))
+    batcher.next_waiting(1)
+    add_all(batcher, entry("waiting"))
+    assert batcher.wanted() == 4
+    assert names(batcher.next_batch()) == ["ready", "ready too"]
+    clock.now_s += 1
+    assert batcher.wanted() == 6
+
+
+def test_while_jobs_are_run_claims_are_a_pause_apart(batcher: Batcher, clock: Clock, pauses: list[float]) -> None:
+    # Given a worker that has just claimed and runs a batch
+    assert batcher.wanted() == 8
+    make_ready(batcher, entry("a"))
+    batcher.next_batch()
+    # Then it wants nothing for a moment, and asks to be asked then
+    assert batcher.wanted() == 0
+    assert pauses == [pytest.approx(batcher_module.CLAIM_PAUSE_S)]
+    clock.now_s += batcher_module.CLAIM_PAUSE_S
+    assert batcher.wanted() == 8
+
+
+def test_a_runner_that_has_run_dry_asks_for_a_claim_at_once(batcher: Batcher, pauses: list[float]) -> None:
+    make_ready(batcher, entry("a"))
+    runner = Call(lambda: batcher.next_batch() and batcher.next_batch())
+    eventually(lambda: pauses == [0.0], 10)
+    batcher.close()
+    assert runner.answer() == []
+
+
+def test_one_claim_is_never_larger_than_a_script_takes() -> None:
+    batcher = Batcher(lambda: 100_000, 0.0, 30.0, lambda pause_s: None, lambda request: None)
+    assert batcher.wanted() == MOST_AT_ONCE
+
+
+def test_fewer_messages_are_wanted_once_jobs_turned_out_to_have_many_rows(batcher: Batcher, clock: Clock) -> None:
+    for number in range(40):
+        make_ready(batcher, entry(f"a{number}", rows=4))
+        batcher.next_batch()
+    clock.now_s += 1
+    assert batcher.wanted() <= 3
+
+
+def test_bulk_jobs_run_when_their_patience_is_over_and_not_before(batcher: Batcher, clock: Clock) -> None:
+    # Given bulk jobs, and interactive ones that keep coming, a batch of them each second
+    make_ready(batcher, *(bulk(f"b{number}") for number in range(8)))
+    lanes = []
+    for second in range(62):
+        make_ready(batcher, *(entry(f"a{second}.{index}") for index in range(4)))
+        lanes.append(batcher.next_batch()[0].lane)
+        clock.now_s += 1
+    # Then one batch of bulk jobs runs each 30 s
+    assert [second for second, lane in enumerate(lanes) if lane is Lane.BULK] == [30, 60]
+
+
+def test_bulk_jobs_that_are_due_are_claimed_and_looked_at_first(batcher: Batcher, clock: Clock) -> None:
+    add_all(batcher, entry("a"), bulk("b"))
+    clock.now_s += 29.9
+    assert not batcher.bulk_first()
+    clock.now_s += 0.1
+    assert batcher.bulk_first()
+    assert names(batcher.next_waiting(9)) == ["b"]
+
+
+def test_an_empty_queue_holds_no_bulk_job_up(batcher: Batcher, clock: Clock) -> None:
+    # Given a worker that has had no bulk job for long
+    clock.now_s += 100
+    # When nothing waits for it
+    batcher.emptied()
+    # Then a bulk job that comes now begins to wait now
+    clock.now_s += 29
+    assert not batcher.bulk_first()
+
+
+def test_time_without_any_job_is_no_time_that_bulk_jobs_were_held_up(batcher: Batcher, clock: Clock) -> None:
+    # Given a worker that has had nothing to do since its last bulk job
+    make_ready(batcher, bulk("b"))
+    batcher.emptied()
+    assert names(batcher.next_batch()) == ["b"]
+    clock.now_s += 100
+    # When jobs of both lanes come
+    make_ready(batcher, entry("a"), bulk("b2"))
+    # Then the interactive one runs first
+    assert names(batcher.next_batch()) == ["a"]
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+def test_bulk_jobs_that_were_claimed_are_held_up_although_the_queue_is_empty(
+    batcher: Batcher, clock: Clock, is_ready: bool
+) -> None:
+    make_ready(batcher, bulk("b")) if is_ready else batcher.add(bulk("b"))
+    clock.now_s += 29
+    batcher.emptied()
+    clock.now_s += 1
+    assert batcher.bulk_first()
+
+
+def test_bulk_jobs_being_looked_at_are_held_up_too(batcher: Batcher, clock: Clock) -> None:
+    batcher.add(bulk("b"))
+    batcher.next_waiting(1)
+    clock.now_s += 29
+    batcher.emptied()
+    clock.now_s += 1
+    assert batcher.bulk_first()
