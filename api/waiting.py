@@ -33,7 +33,7 @@ class Place:
             JobNotFound, JobGone: there is no record.
         """
         for _ in self.watch.looks(self.timeout_s) if self.watch else (None,):
-            job, parts = self.store.get_with_result(self.job_id)
+            job, parts = self.store.get_with_result(self.job_id, self.watch)
             if job.is_finished:
                 break
         return job, parts

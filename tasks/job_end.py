@@ -75,7 +75,7 @@ class JobEnds:
                         keys.job(""),
                         keys.job_input("").removeprefix(keys.job("")),
                         keys.job_result("").removeprefix(keys.job("")),
-                        keys.finished_channel(""),
+                        keys.ENDED,
                         self._result_ttl_s,
                         *arguments,
                     ],

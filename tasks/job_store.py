@@ -13,12 +13,13 @@ import redis
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
 from tasks.errors import JobFinished, JobGone, JobNotFound
-from tasks.finish_listener import FinishListener, Watch
+from tasks.finish_listener import FinishListener, Found, Watch
+from tasks.group_commit import GroupCommit
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
 from tasks.message import event_channel
 from tasks.script_stream import stream_calls
-from tasks.submission import chunks, script_call
+from tasks.submission import CHUNK_BYTES, chunks, script_call
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -37,8 +38,9 @@ class JobStore:
         self._redis = client
         self._result_ttl_s = result_ttl_s
         self._submit = client.register_script((_LUA / "submit.lua").read_text())
+        self._submissions = GroupCommit(self.submit_many)
         self._ends = JobEnds(client, result_ttl_s)
-        self._listener = FinishListener(client)
+        self._listener = FinishListener(client, self._read)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
     def submit(self, job: Job, payload: bytes) -> None:
@@ -46,7 +48,11 @@ class JobStore:
 
         Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again.
         """
-        self.submit_many([(job, payload)])
+        if len(payload) > CHUNK_BYTES:
+            # It would hold up the small ones that go with it.
+            self.submit_many([(job, payload)])
+        else:
+            self._submissions.store((job, payload))
 
     def submit_many(self, jobs: Iterable[tuple[Job, bytes]]) -> None:
         """Record and queue many jobs with their inputs, in their order, a chunk in each round trip.
@@ -91,13 +97,14 @@ class JobStore:
             stored = cast(Mapping[bytes, bytes], self._redis.hgetall(keys.job_result(job_id)))
         return _parts(stored)
 
-    def get_with_result(self, job_id: str) -> tuple[Job, dict[str, bytes]]:
-        """The job's record and, when it has succeeded, its result's parts, in one round trip. Raises like `get`."""
-        with broker_errors():
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.hgetall(keys.job(job_id))
-            pipeline.hgetall(keys.job_result(job_id))
-            record, parts = pipeline.execute()
+    def get_with_result(self, job_id: str, watch: Watch | None = None) -> tuple[Job, dict[str, bytes]]:
+        """The job's record and, when it has succeeded, its result's parts, in one round trip. Raises like `get`.
+
+        Args:
+            job_id: whose.
+            watch: the caller's on this job; where it has found both already, there is no round trip.
+        """
+        record, parts = (watch and watch.found) or self._read([job_id])[0]
         if not record:
             raise self.absent(job_id)
         job = Job.from_hash(job_id, record)
@@ -176,7 +183,7 @@ class JobStore:
             # It may have ended between the look before and the watch.
             watch.tell()
             for _ in watch.looks(timeout_s):
-                job = self.get(job_id)
+                job = self.get_with_result(job_id, watch)[0]
                 if job.is_finished:
                     break
         return job
@@ -188,6 +195,15 @@ class JobStore:
     def stop_waiting(self) -> None:
         """Let everybody who waits go, with the record as it is now."""
         self._listener.close()
+
+    def _read(self, job_ids: Sequence[str]) -> list[Found]:
+        with broker_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            for job_id in job_ids:
+                pipeline.hgetall(keys.job(job_id))
+                pipeline.hgetall(keys.job_result(job_id))
+            answers = pipeline.execute()
+        return list(zip(answers[::2], answers[1::2], strict=True))
 
     def _end_unrun(self, job_id: str, status: Status) -> Job:
         job = self.get(job_id)

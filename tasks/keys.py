@@ -14,7 +14,7 @@
 | `model` | hash | `card`, `failure`, `failed_at_us`, `gave_up`, see `tasks.model_registry` | none |
 | `model_workers` | zset | a model's workers; score: last heartbeat, µs | entry: until the worker ends |
 | `EXPECTED` | set | models that the supervisor serves | none |
-| `finished_channel` | channel | a job's terminal status, once, when it ends | - |
+| `ENDED` | channel | for each job that ends, once: a line with its id and terminal status; many together | - |
 | `LEASES` | zset | delivery tags of claimed messages; score: end of the claim, µs | entry: until acknowledged |
 | `OWNERS` | hash | delivery tag -> token of the claim, length of the message, its list | entry: as in `LEASES` |
 | `HOLDERS` | zset | holding lists of workers; score: until when, µs | entry: a minute longer |
@@ -42,6 +42,7 @@ PREFIX = SYSTEM_PREFIX + "celeriac:"
 MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
 DEADLINES = PREFIX + "deadlines"
+ENDED = PREFIX + "ended"
 KEEPER_LOCK = PREFIX + "keeper:lock"
 LEASES = PREFIX + "claims:leases"
 OWNERS = PREFIX + "claims:owners"
@@ -90,11 +91,6 @@ def model(name: str) -> str:
 def model_workers(name: str) -> str:
     """The workers of a model and when each was last heard of."""
     return f"{PREFIX}model:{name}:workers"
-
-
-def finished_channel(job_id: str) -> str:
-    """The channel on which a job's end is told."""
-    return f"{PREFIX}finished:{job_id}"
 
 
 def held(owner: str, queue_list: str) -> str:

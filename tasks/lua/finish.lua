@@ -1,12 +1,12 @@
 -- Give jobs of one model their terminal status, once. The only place where a job ends.
 -- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines
--- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 start of channels, 5 lifetime in s, then for
+-- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s, then for
 --       each job: its id, status, the delivery that must still be the job's (empty: any), the number of record fields
 --       and values, those in turn, the number of the result's parts and bytes, those in turn
 -- Returns for each job 'done', 'missing', 'stale' (it is with another worker), or the terminal status that it has.
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])
-local words, ended, counts = {}, {}, {}
+local words, ended, told, counts = {}, {}, {}, {}
 
 local function finish(id, status, delivery, fields, parts, next)
   local job = ARGV[1] .. id
@@ -28,7 +28,7 @@ local function finish(id, status, delivery, fields, parts, next)
   end
   table.insert(ended, id)
   counts[status] = (counts[status] or 0) + 1
-  redis.call('PUBLISH', ARGV[4] .. id, status)
+  table.insert(told, id .. ' ' .. status)
   return 'done'
 end
 
@@ -47,5 +47,6 @@ if #ended > 0 then
   for status, count in pairs(counts) do
     redis.call('HINCRBY', KEYS[3], status, count)
   end
+  redis.call('PUBLISH', ARGV[4], table.concat(told, '\n'))
 end
 return words

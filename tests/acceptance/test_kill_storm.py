@@ -91,16 +91,16 @@ def crew(server: Valkey, tmp_path: Path) -> Iterator[Crew]:
 
 
 class Ends:
-    """Hears of each end of a job, from the channels on which clients wait."""
+    """Hears of each end of a job, from the channel on which clients wait."""
 
     def __init__(self, client: redis.Redis) -> None:
         self._heard: Counter[str] = Counter()
         self._channel = client.pubsub()
-        self._channel.psubscribe(**{keys.finished_channel("*"): self._count})
+        self._channel.subscribe(**{keys.ENDED: self._count})
         self._thread = self._channel.run_in_thread(sleep_time=0.1, daemon=True)
 
     def _count(self, message: dict[str, Any]) -> None:
-        self._heard[message["channel"].decode().removeprefix(keys.finished_channel(""))] += 1
+        self._heard.update(line.partition(" ")[0] for line in message["data"].decode().split("\n"))
 
     def close(self) -> dict[str, int]:
         """How often each job ended."""

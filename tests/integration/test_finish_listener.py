@@ -13,6 +13,7 @@ from tasks.broker import connect
 from tasks.errors import BrokerUnavailable, JobFinished, JobNotFound
 from tasks.finish_listener import FinishListener, Watch, client_name
 from tasks.job import Job, Status, new_job_id
+from tasks.job_end import End, JobEnds
 from tasks.job_store import JobStore
 from tests.http_api import play_worker, until
 from tests.valkey import Valkey
@@ -23,7 +24,7 @@ SOON_S = 4.0
 
 @pytest.fixture
 def listener(client: redis.Redis) -> Iterator[FinishListener]:
-    listener = FinishListener(client)
+    listener = FinishListener(client, lambda job_ids: [({}, {}) for _ in job_ids])
     yield listener
     listener.close()
 
@@ -48,7 +49,13 @@ def finish(store: JobStore, job_id: str) -> None:
 
 def subscriptions(client: redis.Redis) -> list[dict[str, str]]:
     """The connections of this process's listeners that listen; those of earlier tests linger."""
-    return [one for one in client.client_list() if one["name"] == client_name() and one["psub"] == "1"]
+    return [one for one in client.client_list() if one["name"] == client_name() and one["sub"] == "1"]
+
+
+def listeners(client: redis.Redis) -> int:
+    """How many connections of all processes hear of ends."""
+    [(_, number)] = client.pubsub_numsub(keys.ENDED)
+    return int(number)
 
 
 def is_told(watch: Watch, within_s: float = SOON_S) -> bool:
@@ -78,6 +85,40 @@ def test_a_watch_is_told_of_its_own_jobs_end_and_of_no_other(listener: FinishLis
         assert not is_told(watch, 0.3)
         finish(job_store, watched)
         assert is_told(watch)
+
+
+def test_what_ended_together_is_read_for_all_who_wait_and_each_gets_his_own(
+    client: redis.Redis, job_store: JobStore
+) -> None:
+    # Given a listener at work, 40 who wait, and 40 jobs that nobody here waits for
+    with job_store.watch(new_job_id()) as watch:
+        listening(watch)
+    ids = [submitted(job_store) for _ in range(80)]
+    watching: list[Watch] = []
+    got: dict[str, dict[str, bytes]] = {}
+    was_found: list[bool] = []
+
+    def wait(index: int) -> None:
+        with job_store.watch(ids[index]) as watch:
+            watching.append(watch)
+            for _ in watch.looks(30):
+                job, parts = job_store.get_with_result(ids[index], watch)
+                if job.is_finished:
+                    got[ids[index]] = parts
+                    was_found.append(watch.found is not None)
+                    return
+
+    threads = in_threads(40, wait)
+    until(lambda: len(watching) == 40)
+    # When all end in one step
+    results = {job_id: {"y": str(number).encode()} for number, job_id in enumerate(ids)}
+    ends = [End(job_id=job_id, status=Status.SUCCEEDED, result=result) for job_id, result in results.items()]
+    JobEnds(client, 3600).end("digits", ends)
+    for thread in threads:
+        thread.join()
+    # Then each has his own answer without having asked for it
+    assert got == {job_id: results[job_id] for job_id in ids[:40]}
+    assert was_found == [True] * 40
 
 
 def test_an_end_before_the_subscription_is_confirmed_is_not_missed(listener: FinishListener) -> None:
@@ -148,7 +189,7 @@ def test_a_killed_connection_is_made_anew_and_nothing_is_missed(client: redis.Re
         until(lambda: {one["id"] for one in subscriptions(client)} - before)
         assert is_told(watch)
         # And from then on it hears again
-        client.publish(keys.finished_channel(job_id), "succeeded")
+        client.publish(keys.ENDED, f"{job_id} succeeded")
         assert is_told(watch)
 
 
@@ -204,15 +245,15 @@ def test_while_nobody_waits_nothing_is_listened_to(own_valkey: Valkey, monkeypat
     client = connect(own_valkey.url)
     store = JobStore(client, 3600)
     first, second = submitted(store), submitted(store)
-    assert client.pubsub_numpat() == 0
+    assert listeners(client) == 0
     with store.watch(first):
-        until(lambda: client.pubsub_numpat() == 1)
+        until(lambda: listeners(client) == 1)
     # Any message, or some seconds, and the thread sees that it may end
     finish(store, first)
-    until(lambda: client.pubsub_numpat() == 0)
+    until(lambda: listeners(client) == 0)
     # And begins anew for the next one
     (thread,) = in_threads(1, lambda _: store.wait(second, 60))
-    until(lambda: client.pubsub_numpat() == 1)
+    until(lambda: listeners(client) == 1)
     finish(store, second)
     thread.join()
     client.close()
@@ -225,7 +266,7 @@ def test_waiting_for_a_job_that_is_removed_meanwhile_says_that_there_is_none(
     with job_store.watch(job_id) as watch:
         listening(watch)
         client.delete(keys.job(job_id))
-        client.publish(keys.finished_channel(job_id), "succeeded")
+        client.publish(keys.ENDED, f"{job_id} succeeded")
         next(watch.looks(30))
     with pytest.raises(JobNotFound):
         job_store.wait(job_id, 30)
