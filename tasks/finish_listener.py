@@ -1,8 +1,8 @@
 """Hearing of jobs' ends: one connection and one thread for everybody in this process who waits.
 
 All jobs' ends are told on one channel (`keys.ENDED`), those that end together in one message. So to wait costs Redis
-nothing and is in force at once, and the thread reads what has ended for all who watch together: with 32 who wait, each
-on its own, half of the process's time went into their round trips.
+nothing and is in force at once, and the thread reads what has ended for all who watch, in one round trip.
+
 A message only says that the record is worth a look; the record alone says how the job is. So whatever may have made
 the thread miss one, a lost connection above all, ends in a look at the record:
 

@@ -39,7 +39,7 @@ class GroupCommit(Generic[T]):
     """Stores items of many threads, those that come together in one call.
 
     Args:
-        store: stores items; called by one thread at a time.
+        store: stores items, all of them or, when it raises, any of them; safe to call from several threads.
     """
 
     def __init__(self, store: Callable[[Sequence[T]], None]) -> None:

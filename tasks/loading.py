@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import os
 from dataclasses import replace
 
 from model_store.device import place
@@ -26,7 +27,7 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
         ModelStoreError: any step failed; the sentence names the file.
     """
     stored = find_model(settings.model_store, name)
-    device = place(merged_device(read_spec(stored.folder).device, settings))
+    device = place(merged_device(read_spec(stored.folder).device, settings, _cores()))
     model = load(stored)
     row_ms = model.warm_up()
     # TensorFlow's million objects live as long as the process; looking through them again with each full collection
@@ -44,10 +45,20 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
     return model, device
 
 
-def merged_device(wanted: DeviceSpec, settings: Settings) -> DeviceSpec:
-    """The device of `model.toml`, with the settings where it is silent."""
+def merged_device(wanted: DeviceSpec, settings: Settings, cores: int) -> DeviceSpec:
+    """The device of `model.toml`, with the settings where it is silent.
+
+    Batches that run at once share the cores: an operation that is spread over all of them waits, spinning, for threads
+    that the others, the API and the broker hold up. See docs/worker.md for what that takes.
+    """
     return replace(
         wanted,
         gpu=settings.gpu if wanted.gpu is None else wanted.gpu,
         memory_limit_mb=settings.gpu_memory_limit_mb if wanted.memory_limit_mb is None else wanted.memory_limit_mb,
+        cpu_threads=max(1, cores // settings.parallel_batches) if wanted.cpu_threads is None else wanted.cpu_threads,
     )
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

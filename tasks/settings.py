@@ -119,7 +119,8 @@ class Settings:
     parallel_batches: int = _setting(
         "CELERIAC_PARALLEL_BATCHES",
         2,
-        "full batches that a worker gives to its model at once; 1 needs less memory and is slower under load",
+        "batches that a worker gives to its model at once, which share the cores; "
+        "1 needs less memory, is faster for a lone job and slower under load",
         1,
         8,
     )

@@ -83,9 +83,8 @@ class Line:
             threads=settings.decode_threads,
         )
         runner = Runner(self.batcher, deliveries, computer, self._storer, self.notices)
-        # A model that gains nothing by more rows at once gains nothing by two batches of one.
-        runners = settings.parallel_batches if model.batching.max_rows > 1 else 1
-        runs = [("loader", loader.run), *[("runner", runner.run)] * runners, ("storer", self._storer.run)]
+        runners = [("runner", runner.run)] * settings.parallel_batches
+        runs = [("loader", loader.run), *runners, ("storer", self._storer.run)]
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs]
 
     def start(self) -> None:

@@ -97,5 +97,12 @@ def test_a_gpu_is_the_only_one_seen_and_its_memory_grows_or_is_capped(
 
 def test_a_models_own_device_wins_over_the_settings() -> None:
     settings = Settings(gpu=0, gpu_memory_limit_mb=1024)
-    assert merged_device(DeviceSpec(), settings) == DeviceSpec(gpu=0, memory_limit_mb=1024)
-    assert merged_device(DeviceSpec(gpu=1, memory_limit_mb=64), settings) == DeviceSpec(gpu=1, memory_limit_mb=64)
+    assert merged_device(DeviceSpec(), settings, cores=9) == DeviceSpec(gpu=0, memory_limit_mb=1024, cpu_threads=4)
+    own = DeviceSpec(gpu=1, memory_limit_mb=64, cpu_threads=7)
+    assert merged_device(own, settings, cores=9) == own
+
+
+@pytest.mark.parametrize(("parallel_batches", "threads"), [(1, 6), (2, 3), (4, 1), (8, 1)])
+def test_batches_that_run_at_once_share_the_cores(parallel_batches: int, threads: int) -> None:
+    settings = Settings(parallel_batches=parallel_batches)
+    assert merged_device(DeviceSpec(), settings, cores=6).cpu_threads == threads

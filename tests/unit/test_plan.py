@@ -138,5 +138,5 @@ def test_a_worker_of_jobs_larger_than_a_batch_keeps_the_next_one_ready() -> None
 def test_a_second_batch_begins_beside_the_first_only_when_it_is_full() -> None:
     ready = [Waiting(name, rows=2) for name in "abc"]
     assert may_begin(ready, running=0, max_rows=100)
-    assert [may_begin(ready, running=1, max_rows=rows) for rows in (6, 7)] == [True, False]
+    assert [may_begin(ready, running=1, max_rows=rows) for rows in (12, 13)] == [True, False]
     assert not may_begin([], running=0, max_rows=1)
