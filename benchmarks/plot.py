@@ -51,7 +51,7 @@ def _draw_panel(panel: Any, result: RowResult, bars: dict[str, Samples]) -> None
     panel.bar_label(drawn, labels=[f"{one.median:,.{one.digits}f}" for one in samples], padding=4, fontsize=8)
     panel.invert_yaxis()
     panel.margins(x=0.18)
-    panel.set_title(f"{result.row}: {_first(result)}", fontsize=9, loc="left")
+    panel.set_title(f"{result.row}: {_first(result)}", fontsize=8, loc="left", wrap=True)
     panel.set_xlabel(samples[0].unit, fontsize=8)
     panel.tick_params(labelsize=8)
     panel.spines[["top", "right"]].set_visible(False)
