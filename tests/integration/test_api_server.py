@@ -99,7 +99,7 @@ def post(http: httpx.Client, content: Any = ROW, **headers: str) -> httpx.Respon
 def somebody_waits(client: redis.Redis, api: Api) -> bool:
     """Whether the process listens for the end of jobs: in one in which nobody waited before, somebody waits now."""
     names = {f"celeriac-finish-listener-{process.pid}" for process in api.family()}
-    return any(one["name"] in names and one["psub"] == "1" for one in client.client_list())
+    return any(one["name"] in names and one["sub"] == "1" for one in client.client_list())
 
 
 class Polls(list[Any]):
