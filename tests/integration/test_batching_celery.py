@@ -57,13 +57,13 @@ def test_revoked_jobs_do_not_run_whether_they_were_claimed_or_not(stage: Stage) 
 @pytest.mark.parametrize("is_claimed", [True, False])
 def test_the_deadline_of_a_stock_producer_counts(stage: Stage, is_claimed: bool) -> None:
     # Given a model that computes, and before or behind a backlog a message that expires
-    stage.occupy(1500)
+    stage.occupy(4000)
     job, payload = willing(1)
     stage.record_only(job, payload)
     others = [] if is_claimed else submit(stage.store, [willing(number) for number in range(300)])
-    stage.send_stock(job, expires=0.5)
+    stage.send_stock(job, expires=2.5)
     if is_claimed:
-        eventually(lambda: has_claim(stage.client, job.id), 1)
+        eventually(lambda: has_claim(stage.client, job.id), 2.5)
     # Then it does not run
     [late] = ended(stage.store, [job.id])
     assert (late.status, late.attempt) == (Status.EXPIRED, 0)
