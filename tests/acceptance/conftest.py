@@ -14,7 +14,8 @@ from tests.system import Running, running
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One running system for all acceptance tests, over tiny models of each format and three that are broken."""
     store = make_store(tmp_path_factory.mktemp("store"))
-    settings = {"CELERIAC_START_ATTEMPTS": "1", "CELERIAC_LEASE_S": "5"}
+    # One batch at a time, so that a test can occupy a model.
+    settings = {"CELERIAC_START_ATTEMPTS": "1", "CELERIAC_LEASE_S": "5", "CELERIAC_PARALLEL_BATCHES": "1"}
     with running(store, tmp_path_factory.mktemp("var"), **settings) as system:
         yield system
 
