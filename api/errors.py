@@ -18,6 +18,7 @@ from api.json_response import json_response
 from model_store.errors import InvalidInput, PictureError
 from tasks.errors import (
     BrokerUnavailable,
+    IdempotencyKeyReused,
     JobFinished,
     JobGone,
     JobNotFound,
@@ -51,6 +52,12 @@ class InvalidParameter(FieldError):
     """A parameter is unknown, contradicts another, or has a value that it cannot have."""
 
     type = "invalid_parameter"
+
+
+class InvalidHeader(FieldError):
+    """A header has a value that it cannot have."""
+
+    type = "invalid_header"
 
 
 class InvalidBody(FieldError):
@@ -150,6 +157,7 @@ FROM_OTHER_PACKAGES: Mapping[type[Exception], tuple[int, str]] = {
     JobFinished: (409, "job_finished"),
     JobUnfinished: (409, "job_not_finished"),
     JobGone: (410, "job_gone"),
+    IdempotencyKeyReused: (422, "idempotency_key_reused"),
     BrokerUnavailable: (503, "broker_unavailable"),
 }
 

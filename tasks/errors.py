@@ -21,6 +21,10 @@ class BrokerUnavailable(TasksError):
     """The broker does not answer, or takes no writes now; ask again later."""
 
 
+class IdempotencyKeyReused(TasksError):
+    """Another request came with the same idempotency key before."""
+
+
 class JobNotFound(TasksError):
     """No job with this id was ever submitted here."""
 

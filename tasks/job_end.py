@@ -77,6 +77,7 @@ class JobEnds:
                         keys.job_result("").removeprefix(keys.job("")),
                         keys.ENDED,
                         self._result_ttl_s,
+                        keys.idempotency(""),
                         *arguments,
                     ],
                 )

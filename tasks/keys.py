@@ -5,6 +5,7 @@
 | `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end; none before |
 | `job_input` | string | the input payload, raw bytes | until the job ends |
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
+| `idempotency` | string | the id of the job that came with an idempotency, see `tasks.job` | as `job` |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
 | `DEADLINES` | zset | ids of queued jobs that expire; score: deadline, µs | entry: until it starts or ends |
@@ -66,6 +67,11 @@ def job_input(job_id: str) -> str:
 def job_result(job_id: str) -> str:
     """The result of a job."""
     return f"{PREFIX}job:{job_id}:result"
+
+
+def idempotency(digest: str) -> str:
+    """The job that came with an idempotency."""
+    return f"{PREFIX}idempotency:{digest}"
 
 
 def unfinished(model: str) -> str:

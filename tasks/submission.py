@@ -17,6 +17,8 @@ from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
 CHUNK_JOBS = 200
 CHUNK_BYTES = 1_048_576
 
+_KEY_PARTS = (keys.job(""), keys.job_input("").removeprefix(keys.job("")), keys.idempotency(""))
+
 #: Jobs with the bytes of their inputs.
 Chunk = list[tuple[Job, bytes]]
 
@@ -38,16 +40,16 @@ def chunks(jobs: Iterable[tuple[Job, bytes]]) -> Iterator[Chunk]:
         yield chunk
 
 
-def script_call(chunk: Chunk, event_channel: str) -> tuple[list[str], list[Any]]:
+def script_arguments(chunk: Chunk, event_channel: str) -> tuple[list[str], list[Any]]:
     """The script's KEYS and ARGV for the jobs of one queue."""
     first = chunk[0][0]
     queue = queue_list(queue_of(first.model), LANE_PRIORITIES[first.lane])
-    names = [keys.unfinished(first.model), keys.DEADLINES, queue]
-    args: list[Any] = [event_channel]
+    names = [keys.unfinished(first.model), keys.running(first.model), keys.DEADLINES, queue]
+    args: list[Any] = [event_channel, *_KEY_PARTS]
     for job, payload in chunk:
-        names += (keys.job(job.id), keys.job_input(job.id))
         expires_in_s = "" if job.expires_in_s is None else job.expires_in_s
-        args += (job.id, _record(job), payload, task_message(job), sent_event(job), expires_in_s)
+        message, event = task_message(job), sent_event(job)
+        args += (job.id, _record(job), payload, message, event, expires_in_s, job.idempotency, job.request)
     return names, args
 
 

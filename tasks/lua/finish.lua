@@ -1,7 +1,7 @@
 -- Give jobs of one model their terminal status, once. The only place where a job ends.
 -- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines
--- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s, then for
---       each job: its id, status, the delivery that must still be the job's (empty: any), the number of record fields
+-- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s, 6 start of
+--       idempotency keys, then for each job: its id, status, the delivery that must still be the job's (empty: any), the number of record fields
 --       and values, those in turn, the number of the result's parts and bytes, those in turn
 -- Returns for each job 'done', 'missing', 'stale' (it is with another worker), or the terminal status that it has.
 local time = redis.call('TIME')
@@ -10,7 +10,7 @@ local words, ended, told, counts = {}, {}, {}, {}
 
 local function finish(id, status, delivery, fields, parts, next)
   local job = ARGV[1] .. id
-  local current = redis.call('HMGET', job, 'status', 'delivery')
+  local current = redis.call('HMGET', job, 'status', 'delivery', 'idempotency')
   if not current[1] then
     return 'missing'
   elseif current[1] ~= 'queued' and current[1] ~= 'running' then
@@ -22,6 +22,9 @@ local function finish(id, status, delivery, fields, parts, next)
   redis.call('DEL', job .. ARGV[2])
   redis.call('HSET', job, 'status', status, 'finished_at_us', now_us, unpack(ARGV, fields, parts - 2))
   redis.call('EXPIRE', job, ARGV[5])
+  if current[3] then
+    redis.call('EXPIRE', ARGV[6] .. current[3], ARGV[5])
+  end
   if next > parts then
     redis.call('HSET', job .. ARGV[3], unpack(ARGV, parts, next - 1))
     redis.call('EXPIRE', job .. ARGV[3], ARGV[5])
@@ -32,7 +35,7 @@ local function finish(id, status, delivery, fields, parts, next)
   return 'done'
 end
 
-local i = 6
+local i = 7
 while i <= #ARGV do
   local fields = i + 4
   local parts = fields + ARGV[i + 3] + 1

@@ -40,6 +40,7 @@ RECORD_HALF = {
     "tasks.ports",
     "tasks.queues",
     "tasks.redis_url",
+    "tasks.receipt",
     "tasks.result",
     "tasks.settings",
     "tasks.submission",

@@ -104,6 +104,15 @@ def test_refusals_are_answered_as_specified(
     check(answer, "/v1/models/{model}/jobs", "post")
 
 
+def test_a_key_that_is_wrong_or_reused_is_answered_as_specified(http: FlaskClient) -> None:
+    path = "/v1/models/{model}/jobs"
+    for key, tag, status in (("k k", "a", 400), ("k", "a", 202), ("k", "a", 202), ("k", "b", 422)):
+        row = {"instances": [[1, 2, 3, 4]], "parameters": {"tag": tag}}
+        answer = http.post("/v1/models/digits/jobs", json=row, headers={"Idempotency-Key": key})
+        assert answer.status_code == status
+        check(answer, path, "post")
+
+
 def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry: ModelRegistry) -> None:
     check(http.get("/readyz"), "/readyz")
     registry.expect(["slow", "digits"])
