@@ -10,7 +10,8 @@ from flask import Blueprint, Response, request
 
 from api import idempotency
 from api.auth import owner
-from api.errors import InvalidBody, UnsupportedMediaType
+from api.drain import retry_after_s
+from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType
 from api.json_response import json_response
 from api.model_card import ModelCard, check_version
 from api.parameters import check_parameters, read_parameters
@@ -21,9 +22,10 @@ from api.services import services
 from api.validation import Input, check_arrays, check_json, check_picture
 from api.waiting import MAX_WAIT_S, Place
 from model_store.errors import InvalidInput
-from tasks.errors import BrokerUnavailable
+from tasks.errors import BrokerUnavailable, QueueFull
 from tasks.job import Job, new_job_id
 from tasks.payload import ARRAY_TYPES
+from tasks.receipt import Receipt
 
 FORM = "multipart/form-data"
 
@@ -49,7 +51,7 @@ def submit_job(model: str, version: str | None = None) -> Response:
     job, payload = _read_job(model, version)
     preferences = parse_prefer(request.headers.get("Prefer", ""), MAX_WAIT_S)
     with services().waiters.place(job.id, preferences.wait_s) as place:
-        receipt = services().store.submit(job, payload)
+        receipt = _store(job, payload)
         if receipt.job_id == job.id:
             return _answer(job, preferences, place)
     # The same request came before, with the same idempotency key.
@@ -83,6 +85,14 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
         asked = idempotency.request_digest(version, request.mimetype, parameters, received.body)
         job = replace(job, idempotency=idempotency.key_digest(job.owner, job.model, key), request=asked)
     return job, checked.payload
+
+
+def _store(job: Job, payload: bytes) -> Receipt:
+    try:
+        return services().store.submit(job, payload)
+    except QueueFull as error:
+        rate = services().rates.rate(job.model)
+        raise QueueIsFull(str(error), retry_after_s(error.queued, rate)) from None
 
 
 def _answer(job: Job, preferences: Preferences, place: Place) -> Response:

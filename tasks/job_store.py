@@ -13,6 +13,8 @@ import redis
 
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
+from tasks.broker_memory import MemoryGuard
+from tasks.caps import NO_CAPS, Caps
 from tasks.errors import JobFinished, JobGone, JobNotFound, TasksError
 from tasks.finish_listener import FinishListener, Found, Watch
 from tasks.group_commit import GroupCommit
@@ -34,10 +36,13 @@ class JobStore:
     Args:
         client: of the broker, see `tasks.broker.connect`.
         result_ttl_s: how long a job's record and result stay after its end.
+        caps: beyond which submissions are refused.
     """
 
-    def __init__(self, client: redis.Redis, result_ttl_s: int) -> None:
+    def __init__(self, client: redis.Redis, result_ttl_s: int, caps: Caps = NO_CAPS) -> None:
         self._redis = client
+        self._caps = caps
+        self._memory = MemoryGuard(client, caps.memory_percent)
         self._result_ttl_s = result_ttl_s
         self._submit = client.register_script((_LUA / "submit.lua").read_text())
         self._submissions = GroupCommit(self._store)
@@ -53,6 +58,7 @@ class JobStore:
 
         Raises:
             IdempotencyKeyReused: another request came with this idempotency before.
+            QueueFull, MemoryFull: there is no room for it, see `tasks.caps`. One that is stored is found all the same.
         """
         if len(payload) > CHUNK_BYTES:
             # It would hold up the small ones that go with it.
@@ -71,12 +77,13 @@ class JobStore:
         again stores the rest.
 
         Raises:
-            IdempotencyKeyReused: a job of the chunk under way is another than came before with its idempotency; the
-                other jobs of the chunk are stored, later chunks are not.
+            QueueFull, MemoryFull: there is no room for a job of the chunk under way, see `tasks.caps`; those of the
+                chunk for which there is are stored, later chunks are not.
+            IdempotencyKeyReused: the same of a job that is another than came before with its idempotency.
         """
 
         def check(chunk: Chunk, answer: Any) -> None:
-            for receipt in read_receipts(chunk, answer):
+            for receipt in read_receipts(chunk, answer, self._caps):
                 if isinstance(receipt, TasksError):
                     raise receipt
 
@@ -215,12 +222,13 @@ class JobStore:
 
     def _store(self, jobs: Sequence[tuple[Job, bytes]]) -> list[Receipt | TasksError]:
         receipts: list[Receipt | TasksError] = []
-        self._stream(jobs, lambda chunk, answer: receipts.extend(read_receipts(chunk, answer)))
+        self._stream(jobs, lambda chunk, answer: receipts.extend(read_receipts(chunk, answer, self._caps)))
         return receipts
 
     def _stream(self, jobs: Iterable[tuple[Job, bytes]], heed: Callable[[Chunk, Any], None]) -> None:
         def call(chunk: Chunk) -> ScriptCall:
-            return ScriptCall(*script_arguments(chunk, self._event_channel), partial(heed, chunk))
+            names, arguments = script_arguments(chunk, self._event_channel, self._caps, self._memory.is_full())
+            return ScriptCall(names, arguments, partial(heed, chunk))
 
         with broker_errors():
             stream_calls(self._redis, self._submit, map(call, chunks(jobs)))

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from tasks import keys
+from tasks.caps import Caps
 from tasks.job import Job
 from tasks.message import sent_event, task_message
 from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
@@ -40,12 +41,14 @@ def chunks(jobs: Iterable[tuple[Job, bytes]]) -> Iterator[Chunk]:
         yield chunk
 
 
-def script_arguments(chunk: Chunk, event_channel: str) -> tuple[list[str], list[Any]]:
+def script_arguments(chunk: Chunk, event_channel: str, caps: Caps, is_memory_full: bool) -> tuple[list[str], list[Any]]:
     """The script's KEYS and ARGV for the jobs of one queue."""
     first = chunk[0][0]
     queue = queue_list(queue_of(first.model), LANE_PRIORITIES[first.lane])
-    names = [keys.unfinished(first.model), keys.running(first.model), keys.DEADLINES, queue]
-    args: list[Any] = [event_channel, *_KEY_PARTS]
+    model = first.model
+    names = [keys.unfinished(model), keys.running(model), keys.DEADLINES, queue, keys.input_bytes(model)]
+    memory = "1" if is_memory_full else ""
+    args: list[Any] = [event_channel, *_KEY_PARTS, caps.queued_jobs, caps.queued_bytes, memory]
     for job, payload in chunk:
         expires_in_s = "" if job.expires_in_s is None else job.expires_in_s
         message, event = task_message(job), sent_event(job)

@@ -28,6 +28,8 @@ NEVER = {
 RECORD_HALF = {
     "tasks.broker",
     "tasks.broker_address",
+    "tasks.broker_memory",
+    "tasks.caps",
     "tasks.errors",
     "tasks.finish_listener",
     "tasks.job",

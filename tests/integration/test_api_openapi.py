@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import redis
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tasks.caps import Caps
 from tasks.job import Failure, FailureType, Status, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry, ModelStatus
@@ -30,7 +32,7 @@ def check(answer: Any, path: str, method: str = "get") -> None:
     schema = response["content"]["application/json"]["schema"] | {"components": SPECIFICATION["components"]}
     Draft202012Validator(schema).validate(answer.json)
     for name in response.get("headers", {}):
-        if name in ("Location", "Retry-After") and answer.status_code in (202, 503):
+        if name in ("Location", "Retry-After") and answer.status_code in (202, 429, 503):
             assert name in answer.headers
 
 
@@ -111,6 +113,15 @@ def test_a_key_that_is_wrong_or_reused_is_answered_as_specified(http: FlaskClien
         answer = http.post("/v1/models/digits/jobs", json=row, headers={"Idempotency-Key": key})
         assert answer.status_code == status
         check(answer, path, "post")
+
+
+def test_a_full_queue_is_answered_as_specified(client: redis.Redis, registry: ModelRegistry) -> None:
+    publish_models(registry)
+    http = make_http(JobStore(client, 3600, Caps(queued_jobs=1)), registry)
+    submit(http)
+    answer = http.post("/v1/models/digits/jobs", json={"instances": [[1, 2, 3, 4]]})
+    assert answer.status_code == 429
+    check(answer, "/v1/models/{model}/jobs", "post")
 
 
 def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry: ModelRegistry) -> None:
