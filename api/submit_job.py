@@ -16,7 +16,7 @@ from api.json_response import json_response
 from api.model_card import ModelCard, check_version
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
-from api.record import poll_headers, record_with_result
+from api.record import poll_headers, queue_json, record_with_result
 from api.request_body import JSON, json_kind, parse_object, read_bytes
 from api.services import services
 from api.validation import Input, check_arrays, check_json, check_picture
@@ -53,11 +53,11 @@ def submit_job(model: str, version: str | None = None) -> Response:
     with services().waiters.place(job.id, preferences.wait_s) as place:
         receipt = _store(job, payload)
         if receipt.job_id == job.id:
-            return _answer(job, preferences, place)
+            return _answer(job, receipt, preferences, place)
     # The same request came before, with the same idempotency key.
     with services().waiters.place(receipt.job_id, preferences.wait_s) as place:
         place.look_at_once()
-        return _answer(replace(job, id=receipt.job_id), preferences, place)
+        return _answer(replace(job, id=receipt.job_id), receipt, preferences, place)
 
 
 def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
@@ -95,7 +95,7 @@ def _store(job: Job, payload: bytes) -> Receipt:
         raise QueueIsFull(str(error), retry_after_s(error.queued, rate)) from None
 
 
-def _answer(job: Job, preferences: Preferences, place: Place) -> Response:
+def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) -> Response:
     parts: dict[str, bytes] = {}
     waited = False
     # The job is stored: no trouble from here on may look as if it were not.
@@ -106,7 +106,8 @@ def _answer(job: Job, preferences: Preferences, place: Place) -> Response:
     if applied := preferences.applied(waited):
         headers["Preference-Applied"] = applied
     has_ended_in_time = job.is_finished and preferences.wait_s > 0
-    return json_response(record_with_result(job, parts), 200 if has_ended_in_time else 202, headers)
+    answer = record_with_result(job, parts) | queue_json(job, receipt.in_front, services().rates.rate(job.model))
+    return json_response(answer, 200 if has_ended_in_time else 202, headers)
 
 
 def _read_input(card: ModelCard) -> Received:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -14,10 +15,12 @@ import redis
 from flask.testing import FlaskClient
 
 from api.drain import LONGEST_RETRY_S, USUAL_RETRY_S
+from api.services import services_of
 from tasks.caps import Caps
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
-from tests.http_api import error_type, make_http, publish_models, submit, until
+from tests.http_api import error_type, make_http, play_worker, publish_models, submit, until
+from tests.stand_in_worker import StandInWorker
 from tests.valkey import Valkey, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -75,6 +78,38 @@ def test_a_job_that_is_stored_is_found_by_its_key_though_the_queue_is_full(http:
     submit(http)
     assert submit(http, json=ROW, headers=key) == job_id
     assert error_type(http.post("/v1/models/digits/jobs", json=ROW, headers={"Idempotency-Key": "b"}), 429)
+
+
+def test_the_answer_says_how_many_jobs_are_in_front_of_it_and_when_it_starts(
+    job_store: JobStore, registry: ModelRegistry
+) -> None:
+    publish_models(registry)
+    http = make_http(job_store, registry)
+
+    def in_queue(**request: Any) -> tuple[str, int | None, float | None]:
+        answer = http.post("/v1/models/digits/jobs", json=ROW, **request).json
+        return answer["id"], answer["queue_position"], answer["estimated_start_s"]
+
+    # Given jobs of both lanes
+    jobs = [in_queue(query_string=f"lane={lane}") for lane in ("bulk", "interactive", "bulk", "bulk")]
+    assert [job[1:] for job in jobs] == [(0, None), (1, None), (2, None), (3, None)]
+    # When one is at a worker and one has ended
+    play_worker(job_store, jobs[0][0])
+    StandInWorker(job_store).start(jobs[1][0])
+    # Then both wait no more
+    key = {"Idempotency-Key": "order-4711"}
+    keyed = in_queue(headers=key)
+    assert keyed[1] == 2
+    # And one that comes again is told where it is now
+    http.delete(f"/v1/jobs/{jobs[2][0]}")
+    assert in_queue(headers=key)[:2] == (keyed[0], 1)
+    # And when it will start, as soon as that was measured
+    rates = services_of(http.application).rates
+    rates.sample(now_s=100)
+    http.delete(f"/v1/jobs/{jobs[3][0]}")
+    rates.sample(now_s=102)
+    in_queue()
+    assert in_queue()[1:] == (2, 4.0)
 
 
 def test_memory_that_is_nearly_full_is_429(client: redis.Redis, registry: ModelRegistry) -> None:
