@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from redis.exceptions import ResponseError
+from redis.exceptions import InvalidResponse, ResponseError
 
 from tasks.broker import broker_errors
 from tasks.errors import BrokerUnavailable, EvictionPossible
@@ -43,7 +43,7 @@ def read_memory(client: redis.Redis) -> BrokerMemory:
     with broker_errors():
         try:
             told: dict[str, Any] = client.info("memory")
-        except ResponseError:
+        except (ResponseError, InvalidResponse):
             told = {}
     return BrokerMemory(
         used_bytes=int(told.get("used_memory", 0)),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +66,20 @@ def test_a_server_that_is_away_or_may_not_be_asked_is_only_warned_of(
         assert "does not tell its maxmemory-policy" in caplog.text
     hosted.close()
     client.acl_deluser("hosted")
+
+
+def test_what_is_no_redis_at_all_is_left_to_those_who_use_it(caplog: pytest.LogCaptureFixture) -> None:
+    def answer() -> None:
+        connection, _ = server.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as server, caplog.at_level(logging.WARNING):
+        thread = threading.Thread(target=answer)
+        thread.start()
+        refuse_eviction(connect(f"redis://127.0.0.1:{server.getsockname()[1]}/0"))
+        thread.join()
+    assert "maxmemory-policy" in caplog.text
 
 
 @pytest.mark.parametrize(
