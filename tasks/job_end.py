@@ -70,13 +70,20 @@ class JobEnds:
             arguments = [argument for end in part for argument in _arguments(end)]
             with broker_errors():
                 answer: list[bytes] = self._finish(
-                    keys=[keys.unfinished(model), keys.running(model), keys.finished(model), keys.DEADLINES],
+                    keys=[
+                        keys.unfinished(model),
+                        keys.running(model),
+                        keys.finished(model),
+                        keys.DEADLINES,
+                        keys.input_bytes(model),
+                    ],
                     args=[
                         keys.job(""),
                         keys.job_input("").removeprefix(keys.job("")),
                         keys.job_result("").removeprefix(keys.job("")),
                         keys.ENDED,
                         self._result_ttl_s,
+                        keys.idempotency(""),
                         *arguments,
                     ],
                 )
