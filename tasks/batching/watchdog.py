@@ -19,6 +19,7 @@ logger = logging.getLogger(__name__)
 #: What timeout(1) ends with. The supervisor takes it for the crash that it is.
 EXIT_CODE = 124
 
+#: Between two looks; a call may last so much longer.
 LONGEST_PAUSE_S = 1.0
 
 
