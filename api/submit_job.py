@@ -79,7 +79,7 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
         owner=owner(),
         content_type=checked.content_type,
         rows=checked.rows,
-        **vars(parameters),
+        **vars(parameters.with_deadline(services().settings.max_queue_age_s)),
     )
     if key is not None:
         asked = idempotency.request_digest(version, request.mimetype, parameters, received.body)

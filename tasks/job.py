@@ -41,7 +41,7 @@ class FailureType(StrEnum):
     INVALID_INPUT = "invalid_input"  #: the input does not fit the model
     MODEL_ERROR = "model_error"  #: the model could not compute this input
     OUT_OF_MEMORY = "out_of_memory"  #: the worker's memory did not suffice
-    POISONED = "poisoned"  #: its worker died each time that it ran
+    POISONED = "poisoned"  #: its worker died, or had to be ended, each time that it ran
     RECORD_MISSING = "record_missing"  #: a message came for a job that nobody recorded
     RESULT_TOO_LARGE = "result_too_large"  #: more than the job store can hold
     VERSION_NOT_SERVED = "version_not_served"  #: it asked for a version that was replaced while it waited
@@ -85,6 +85,7 @@ class Job:
     compute_ms: float | None = None  #: time in the model
     failure_type: str = ""
     failure_message: str = ""
+    retry_of: str = ""  #: id of the job whose input it runs once more
 
     @property
     def is_finished(self) -> bool:
@@ -97,6 +98,24 @@ class Job:
         if self.created_at_us is None or self.started_at_us is None:
             return None
         return (self.started_at_us - self.created_at_us) / 1000
+
+    def retry(self, job_id: str) -> Job:
+        """A new job of the same client, model and parameters, for the same input."""
+        return Job(
+            id=job_id,
+            model=self.model,
+            version=self.version,
+            pinned=self.pinned,
+            owner=self.owner,
+            lane=self.lane,
+            tag=self.tag,
+            content_type=self.content_type,
+            rows=self.rows,
+            min_score=self.min_score,
+            annotate=self.annotate,
+            expires_in_s=self.expires_in_s,
+            retry_of=self.id,
+        )
 
     def to_hash(self) -> dict[str, str | int | float]:
         """The fields that have a value and are not false, as Redis stores them; the id is the key's."""

@@ -2,12 +2,14 @@
 
 | function | type | content | lifetime |
 |---|---|---|---|
-| `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end; none before |
-| `job_input` | string | the input payload, raw bytes | until the job ends |
+| `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end, see `quarantine`; none before |
+| `job_input` | string | the input payload, raw bytes | until the job ends, see `quarantine` |
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
 | `idempotency` | string | the id of the job that came with an idempotency, see `tasks.job` | as `job` |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
+| `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
+| `swept` | string | where the next look for lost jobs of a model begins: submitted at, µs | until all were looked at |
 | `input_bytes` | string | bytes of the inputs of a model's jobs that have not ended | none |
 | `DEADLINES` | zset | ids of queued jobs that expire; score: deadline, µs | entry: until it starts or ends |
 | `KEEPER_LOCK` | string | who sweeps now | seconds |
@@ -83,6 +85,16 @@ def unfinished(model: str) -> str:
 def running(model: str) -> str:
     """The ids of a model's jobs that a worker has."""
     return f"{PREFIX}model:{model}:running"
+
+
+def quarantine(model: str) -> str:
+    """The ids of a model's jobs that are kept because their workers died of them."""
+    return f"{PREFIX}model:{model}:quarantine"
+
+
+def swept(model: str) -> str:
+    """How far the keeper has come in looking for lost jobs of a model."""
+    return f"{PREFIX}model:{model}:swept"
 
 
 def input_bytes(model: str) -> str:

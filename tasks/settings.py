@@ -17,6 +17,8 @@ from tasks.errors import SettingsError
 
 #: As in the examples of Redis's documentation.
 DEFAULT_MASTER = "mymaster"
+#: 30 days.
+QUARANTINE_TTL_S = 2_592_000
 
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]*")
 
@@ -131,12 +133,34 @@ class Settings:
         1,
         31_536_000,
     )
+    max_queue_age_s: int = _setting(
+        "CELERIAC_MAX_QUEUE_AGE_S",
+        604_800,
+        "a job that has not begun so many seconds after its submission expires, unless it has its own `expires_in_s`; "
+        "0: never",
+        0,
+        31_536_000,
+    )
+    quarantine_ttl_s: int = _setting(
+        "CELERIAC_QUARANTINE_TTL_S",
+        QUARANTINE_TTL_S,
+        "how long a job whose workers died of it is kept, with its input, in seconds",
+        1,
+        31_536_000,
+    )
     lease_s: int = _setting(
         "CELERIAC_LEASE_S",
         15,
         "a worker that has not been heard of for this many seconds loses its jobs to another",
         3,
         3600,
+    )
+    run_timeout_s: int = _setting(
+        "CELERIAC_RUN_TIMEOUT_S",
+        300,
+        "a worker whose model takes longer for one call ends, in seconds; `run_timeout_s` in model.toml goes before",
+        1,
+        604_800,
     )
     bulk_patience_s: int = _setting(
         "CELERIAC_BULK_PATIENCE_S",

@@ -9,7 +9,7 @@ from time import monotonic
 from typing import Any
 
 from tasks.batching.entry import Entry
-from tasks.batching.plan import may_begin, messages_wanted, next_batch, runnable_lanes, wait_s
+from tasks.batching.plan import may_begin, may_run_beside, messages_wanted, next_batch, runnable_lanes, wait_s
 from tasks.job import Lane
 from tasks.transport.claims import Wanted
 from tasks.transport.scripts import MOST_AT_ONCE
@@ -51,8 +51,8 @@ class Batcher:
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
-        #: Threads that have a batch in the model.
-        self._running: set[int] = set()
+        #: Threads that have a batch in the model, and whether it is a suspect's.
+        self._running: dict[int, bool] = {}
         self._closed = False
         self._rows_a_job = 1.0
         #: Lanes of which nothing waits in Redis, as far as is known.
@@ -153,9 +153,10 @@ class Batcher:
     def next_batch(self) -> list[Entry]:
         """The jobs to run next; waits for one. Empty when closed. Those of the thread's last batch are done with."""
         with self._lock:
-            was_running = threading.get_ident() in self._running
-            self._running.discard(threading.get_ident())
-            if was_running and (not self._ready or self._interactive_waits()):
+            was_suspect = self._running.pop(threading.get_ident(), None)
+            if was_suspect:
+                self._readied.notify_all()
+            if was_suspect is not None and (not self._ready or self._interactive_waits()):
                 self._ask_again(0.0)
             while not self._closed:
                 pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
@@ -191,13 +192,13 @@ class Batcher:
             return []
         lanes = runnable_lanes(self._interactive_waits(), self.bulk_first())
         batch = next_batch(self._ready, self._max_rows(), lanes)
-        if not batch:
+        if not batch or not may_run_beside(batch, self._running.values()):
             return []
         if batch[0].lane is Lane.BULK:
             self._bulk_served_s = monotonic()
         taken = set(batch)
         self._ready = [entry for entry in self._ready if entry not in taken]
-        self._running.add(threading.get_ident())
+        self._running[threading.get_ident()] = batch[0].is_suspect
         return batch
 
     def _remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from tasks.job import Lane
@@ -15,6 +15,7 @@ class Ready(Protocol):
     lane: Lane
     rows: int
     batch_rows: int
+    is_suspect: bool
     group: Hashable
     ready_s: float
 
@@ -72,6 +73,16 @@ def may_begin(ready: Sequence[Ready], running: int, max_rows: int) -> bool:
     down. It uses what the first leaves free, the cores above all, which batches share (`tasks.loading.merged_device`).
     """
     return bool(ready) and (running == 0 or 2 * sum(job.rows for job in ready) >= max_rows)
+
+
+def may_run_beside(batch: Sequence[Ready], running: Collection[bool]) -> bool:
+    """Whether a batch may begin beside others: nothing runs beside a suspect, whose death would be theirs too.
+
+    Args:
+        batch: the next one.
+        running: for each batch in the model, whether it is a suspect's.
+    """
+    return not running or not (any(running) or batch[0].is_suspect)
 
 
 def wait_s(ready: Sequence[Ready], max_rows: int, max_wait_s: float, now_s: float) -> float:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tasks.batching.plan import may_begin, messages_wanted, next_batch, runnable_lanes, wait_s
+from tasks.batching.plan import may_begin, may_run_beside, messages_wanted, next_batch, runnable_lanes, wait_s
 from tasks.job import Lane
 
 LANES = (Lane.INTERACTIVE, Lane.BULK)
@@ -20,6 +20,7 @@ class Waiting:
     lane: Lane = Lane.INTERACTIVE
     rows: int = 1
     batch_rows: int = 1000
+    is_suspect: bool = False
     group: Hashable = "floats"
     ready_s: float = 0.0
 
@@ -162,3 +163,11 @@ def test_a_second_batch_begins_beside_the_first_only_when_it_is_full() -> None:
     assert may_begin(ready, running=0, max_rows=100)
     assert [may_begin(ready, running=1, max_rows=rows) for rows in (12, 13)] == [True, False]
     assert not may_begin([], running=0, max_rows=1)
+
+
+def test_nothing_runs_beside_a_job_that_may_kill_its_worker() -> None:
+    suspect, others = [Waiting("suspect", is_suspect=True, group=None)], [Waiting("a"), Waiting("b")]
+    assert may_run_beside(suspect, []) and may_run_beside(others, [])
+    assert may_run_beside(others, [False, False])
+    assert not may_run_beside(suspect, [False])
+    assert not may_run_beside(others, [False, True])
