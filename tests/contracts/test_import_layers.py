@@ -26,6 +26,7 @@ NEVER = {
 
 #: The halves of `tasks` and `model_store` that the API process may load.
 RECORD_HALF = {
+    "tasks.api_keys",
     "tasks.broker",
     "tasks.broker_address",
     "tasks.errors",
