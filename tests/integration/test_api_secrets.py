@@ -45,7 +45,7 @@ def test_only_a_server_without_keys_says_that_it_has_none(valkey: Valkey, tmp_pa
     for keys, says_so in (("", True), ("ann:k3y-of-ann", False)):
         folder = tmp_path / f"keys-{says_so}"
         folder.mkdir()
-        api = Api(folder, REDIS_URL=valkey.url, CELERIAC_API_KEYS=keys).await_ready()
+        api = Api(folder, REDIS_URL=valkey.url, CELERIAC_API_KEYS=keys, CELERIAC_API_PROCESSES="1").await_ready()
         api.stop()
         lines = [line for line in api.log().splitlines() if "There are no API keys: only this machine" in line]
         assert len(lines) == says_so
