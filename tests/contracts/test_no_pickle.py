@@ -18,7 +18,7 @@ MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "jso
 #: Functions that do, by the last part of their name; `compile` and `literal_eval` do not run anything.
 FUNCTIONS = {"eval", "exec", "unsafe_load", "full_load", "read_pickle", "to_pickle", "load_pickle"}
 #: Arguments that would let others do it.
-ARGUMENTS = {"allow_pickle": True, "safe_mode": False, "serializer": "pickle", "task_serializer": "pickle"}
+ARGUMENTS = {("allow_pickle", True), ("safe_mode", False), ("serializer", "pickle"), ("task_serializer", "pickle")}
 
 
 def dangers(code: str) -> Iterator[str]:
@@ -33,9 +33,7 @@ def dangers(code: str) -> Iterator[str]:
                 yield f"{name}()"
             case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr="load")):
                 yield "yaml.load()"
-            case ast.keyword(arg=str(name), value=ast.Constant(value=value)) if (
-                name in ARGUMENTS and ARGUMENTS[name] == value
-            ):
+            case ast.keyword(arg=str(name), value=ast.Constant(value=value)) if (name, value) in ARGUMENTS:
                 yield f"{name}={value!r}"
 
 
