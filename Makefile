@@ -48,7 +48,7 @@ bench: install ## Measure Celeriac beside its peers; ONLY=drain-tiny one row, PA
 	@$(VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(if $(QUICK),--quick)
 
 clean: ## Remove what the other targets made, sample models included
-	rm -rf $(VENV) $(API_VENV) models var .cache *.egg-info
+	rm -rf $(VENV) $(API_VENV) models var .cache .hypothesis *.egg-info
 
 $(VENV)/installed: $(SETUP)
 	@test -n "$(PYTHON)" || { echo "Celeriac needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=..."; exit 1; }
