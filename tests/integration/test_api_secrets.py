@@ -16,7 +16,9 @@ SECRETS = ("k3y-of-ann", "r3dis-word", "wr0ng-key")
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path, password="r3dis-word")
+    folder = tmp_path / "server"
+    folder.mkdir()
+    server = Valkey(folder, password="r3dis-word")
     server.start()
     yield server
     server.stop()
