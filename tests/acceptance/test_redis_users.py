@@ -71,7 +71,9 @@ def test_a_job_goes_its_whole_way_under_the_two_users(server: Valkey, admin: red
         worker.await_ready()
         with httpx.Client(base_url=api.url, timeout=70) as http:
             # When jobs are run, waited for, asked for, cancelled, and left to their deadline
-            done = http.post("/v1/models/linear/jobs", json=ROWS, headers={"Prefer": "wait=60"})
+            done = http.post(
+                "/v1/models/linear/jobs", json=ROWS, headers={"Prefer": "wait=60", "Idempotency-Key": "once"}
+            )
             waited = http.get(f"/v1/jobs/{post(http)}?wait=60").json()
             queried = http.post("/v1/jobs:query", json={"ids": [waited["id"]], "results": True}).json()["jobs"]
             freed = http.delete(f"/v1/jobs/{waited['id']}/result").status_code
