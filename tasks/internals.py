@@ -6,7 +6,7 @@ the module that leans on it, and put the new digest and version here (`python -m
 
 | what | who leans on it | why |
 |---|---|---|
-| `kombu.transport.redis.Channel`: `_q_for_pri`, `_create_client`, `pool`, `active_queues`, `handlers`, `close`, `conn_or_acquire`, `_on_connection_disconnect`, `unacked_key`, `unacked_index_key`, `from_transport_options` | tasks.transport.channel | names of lists and keys; a connection that tells when it ends; one client for all publishes |
+| `kombu.transport.redis.Channel`: `_q_for_pri`, `_create_client`, `pool`, `active_queues`, `handlers`, `close`, `conn_or_acquire`, `_on_connection_disconnect`, `_queue_bind`, `unacked_key`, `unacked_index_key`, `from_transport_options` | tasks.transport.channel | names of lists and keys; a connection that tells when it ends; one client for all publishes; consuming needs no binding |
 | `kombu.transport.redis.SentinelChannel` | tasks.transport.channel | its pool asks the sentinels |
 | `kombu.transport.redis.QoS` and `kombu.transport.virtual.base.QoS`: `append`, `ack`, `reject`, `restore_…`, `_quick_append`, `_delivered` | tasks.transport.qos | a claim is recorded before it arrives, and is not restored with a channel |
 | `kombu.transport.redis.MultiChannelPoller`: `_channels`, `_fd_to_chan`, `_chan_to_sock`, `_register`, `_register_LISTEN`, `on_poll_start`, `on_readable` | tasks.transport.poller | the loop listens on our waits, and on control commands as before |
@@ -51,6 +51,7 @@ READ: Mapping[str, str] = {
     "kombu.transport.redis.Channel._on_connection_disconnect": "0f5496775f70",
     "kombu.transport.redis.Channel._put": "dc1dacc8db55",
     "kombu.transport.redis.Channel._q_for_pri": "96048f1bd0b9",
+    "kombu.transport.redis.Channel._queue_bind": "12682182e85e",
     "kombu.transport.redis.MultiChannelPoller.on_poll_start": "735d1edde53d",
     "kombu.transport.redis.MultiChannelPoller.on_readable": "89c4321cf590",
     "kombu.transport.redis.MultiChannelPoller._register": "20a0573b487f",
