@@ -48,10 +48,7 @@ def test_workers_whose_clocks_are_hours_off_share_a_backlog_as_others_do(
     # Given jobs for both of longer than a lease, some with a deadline, and one whose deadline has passed
     with connect(valkey.url) as client:
         began_us = server_time_us(client)
-        long = []
-        for number in range(2):
-            long += submit(job_store, [willing(number, wait_ms=5000)])
-            eventually(lambda: job_store.get(long[-1]).status is Status.RUNNING, 10)
+        long = [occupy(job_store), occupy(job_store)]
         # When both have to connect anew, and look for what others have left lying
         client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         others = [make_job("willing", willing_inputs(number), expires_in_s=60) for number in range(200)]
@@ -70,6 +67,13 @@ def test_workers_whose_clocks_are_hours_off_share_a_backlog_as_others_do(
     assert {worker.name for worker in registry.get("willing").workers} == {"ahead@tests", "behind@tests"}
     ahead, behind = map(clock_off_s, workers)
     assert (ahead > OFF_S - 120, behind < 120 - OFF_S) == (True, True)
+
+
+def occupy(job_store: JobStore) -> str:
+    """Have a worker compute for longer than its lease."""
+    [job_id] = submit(job_store, [willing(1, wait_ms=5000)])
+    eventually(lambda: job_store.get(job_id).status is Status.RUNNING, 10)
+    return job_id
 
 
 def clock_off_s(worker: LiveWorker) -> float:
