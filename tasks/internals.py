@@ -14,7 +14,7 @@ the module that leans on it, and put the new digest and version here (`python -m
 | `kombu.transport.virtual.base.Transport._deliver` and `Channel.basic_consume` | tasks.transport.channel | hand a message to its consumer; the message is among the delivered ones once it could be read |
 | `kombu.asynchronous.hub.Hub.call_soon`, `_pop_ready` | tasks.batching.notices, tasks.batching.drain | threads wake the loop; what is left to it at its end |
 | `celery.worker.strategy.default` | tasks.batching.strategy | what a strategy owes Celery before a pool takes over |
-| `celery.worker.request.Request` | tasks.batching.announce, tasks.batching.strategy | `on_accepted`, `on_success`, `revoked`, `acknowledge`, `reject`, `send_event` and their events |
+| `celery.worker.request.Request` | tasks.batching.announce, tasks.batching.strategy | `on_accepted`, `on_success`, `revoked`, `_already_revoked`, `acknowledge`, `reject`, `send_event` and their events |
 | `celery.worker.state.task_reserved`, `task_ready` | tasks.batching.announce | `inspect reserved` and `active` |
 | `celery.worker.loops.asynloop` | tasks.batching.drain, tasks.transport.transport | timers that were added for a connection end with it |
 | `celery.worker.consumer.consumer.Consumer.on_close`, `create_task_handler` | tasks.batching.strategy | what a reconnect forgets; how a message reaches its strategy |
