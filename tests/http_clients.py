@@ -48,12 +48,12 @@ class Clients:
 
     def _one_job(self, http: httpx.Client, number: float) -> None:
         body = {"inputs": self._make_inputs(number)}
-        submitted = self._answer(lambda: http.post(f"/v1/models/{self._model}/jobs", json=body), 202)
+        submitted = self._answer(lambda: http.post(f"/v1/models/{self._model}/jobs", json=body))
         if submitted is None:
             return
         record: dict[str, Any] | None = submitted
         while record and record["status"] in ("queued", "running"):
-            record = self._answer(lambda: http.get(f"/v1/jobs/{submitted['id']}", params={"wait": 10}), 200)
+            record = self._answer(lambda: http.get(f"/v1/jobs/{submitted['id']}", params={"wait": 10}))
         if record is None:
             return
         self.records[submitted["id"]] = record
@@ -61,15 +61,16 @@ class Clients:
         if record["status"] != "succeeded" or 2 * number + 1 not in [row[0] for row in outputs.get("y", [])]:
             self.surprises.append(f"{number}: {record}")
 
-    def _answer(self, ask: Callable[[], httpx.Response], wanted: int) -> dict[str, Any] | None:
-        """The body of the wanted answer, after as many retries as it takes; None after a surprise."""
+    def _answer(self, ask: Callable[[], httpx.Response]) -> dict[str, Any] | None:
+        """The record that was asked for, after as many retries as it takes; None after a surprise."""
         for _ in range(round(PATIENCE_S / RETRY_S)):
             try:
                 answer = ask()
             except httpx.TransportError as error:
                 self.retries.append(type(error).__name__)
             else:
-                if answer.status_code == wanted:
+                # 202, or 200 when the job has ended already.
+                if answer.is_success:
                     body: dict[str, Any] = answer.json()
                     return body
                 if answer.status_code != 503 or "Retry-After" not in answer.headers:
