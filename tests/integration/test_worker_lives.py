@@ -1,4 +1,4 @@
-"""Workers that compute for long, stand still and die: a job has one owner, and one end."""
+"""Workers that compute for long, stand still, are replaced and die: a job has one owner, and one end."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from tasks.broker import server_time_us
 from tasks.job import Status
 from tests.batching_stage import willing
-from tests.live_worker import ended, submit
-from tests.recovery_stage import LEASE_S, Stage, Worker, open_recovery_stage
+from tests.http_clients import Clients, clients
+from tests.live_worker import ended, records, submit
+from tests.recovery_stage import LEASE_S, MODEL, Stage, Worker, inputs_json, open_recovery_stage
 from tests.system import eventually
 
 
@@ -53,7 +54,7 @@ def test_a_worker_that_stood_still_past_its_lease_writes_nothing_over_the_others
 ) -> None:
     ends = stage.ends()
     # Given a worker that is stopped while it computes, and another that has its job by now
-    begun = stage.occupy(3000)
+    begun = stage.occupy(1500)
     stalled, heir = stage.worker(begun.worker), other(stage, begun.worker)
     stalled.send(signal.SIGSTOP)
     eventually(lambda: stage.store.get(begun.id).worker == heir.name, LEASE_S + 5)
@@ -74,6 +75,47 @@ def test_a_worker_that_stood_still_past_its_lease_writes_nothing_over_the_others
     assert (after.worker, after.attempt) == (stalled.name, 1)
     assert stage.store.get(begun.id) == job
     assert stage.ends() == ends + 2
+
+
+def assert_each_ran_once(stage: Stage, working: Clients, ends: int) -> None:
+    """None is lost, none is run twice, and nothing is left behind."""
+    assert working.surprises == []
+    jobs = records(stage.store, list(working.records))
+    assert {(job.status, job.attempt, job.delivery) for job in jobs} == {("succeeded", 1, 1)}
+    stage.await_clean()
+    # A job whose client was cut off before it heard of it is submitted again, and ends too.
+    assert ends + len(jobs) <= stage.ends() <= ends + len(jobs) + len(working.retries)
+
+
+def test_a_rolling_restart_of_two_workers_under_load_loses_and_repeats_nothing(stage: Stage) -> None:
+    ends = stage.ends()
+    before = {worker.name for worker in stage.workers}
+    # Given clients whose jobs take both workers some time
+    with clients(stage.api.url, MODEL, lambda number: inputs_json(number, wait_ms=30), count=8) as working:
+        working.await_more()
+        # When one worker after the other is told to stop, and another takes its place
+        for worker in list(stage.workers):
+            worker.send(signal.SIGTERM)
+            worker.await_end()
+            stage.workers.remove(worker)
+            working.await_more()
+            stage.workers.append(stage.crew.start().await_ready())
+            working.await_more()
+    # Then no client has noticed
+    assert working.retries == []
+    assert_each_ran_once(stage, working, ends)
+    names = {job.worker for job in records(stage.store, list(working.records))}
+    assert names == before | {worker.name for worker in stage.workers}
+
+
+def test_an_api_that_is_stopped_under_load_costs_its_clients_a_retry_at_most(stage: Stage) -> None:
+    ends = stage.ends()
+    with clients(stage.api.url, MODEL, lambda number: inputs_json(number, wait_ms=30), count=8) as working:
+        working.await_more()
+        assert stage.api.stop() == 0
+        stage.api.start().await_ready()
+        working.await_more()
+    assert_each_ran_once(stage, working, ends)
 
 
 def test_a_job_whose_worker_is_killed_runs_elsewhere_within_the_lease_and_five_seconds(stage: Stage) -> None:
