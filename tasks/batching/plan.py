@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from tasks.job import Lane
@@ -22,18 +22,20 @@ class Ready(Protocol):
 R = TypeVar("R", bound=Ready)
 
 
-def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
-    """The jobs to run next, the oldest first.
+def next_batch(ready: Sequence[R], max_rows: int, lanes: Sequence[Lane]) -> list[R]:
+    """The jobs to run next, the oldest first; none where none of these lanes is ready.
 
-    Bulk jobs only where no interactive job is ready, unless they are due. The batch is that of the oldest job of the
-    lane: all of its group that fit. A job without a group runs alone, and so does one that is larger than a batch.
+    The batch is that of the oldest job of the first lane that has one: all of its group that fit. A job without a group
+    runs alone, and so does one that is larger than a batch.
 
     Args:
-        ready: in the order of their arrival; at least one.
+        ready: in the order of their arrival.
         max_rows: most rows of a batch; those of the first job's size may allow fewer.
-        bulk_is_due: whether bulk jobs have waited too long.
+        lanes: those that may run now, the preferred one first, see `runnable_lanes`.
     """
-    lane = _next_lane(ready, bulk_is_due)
+    lane = next((lane for lane in lanes if any(job.lane is lane for job in ready)), None)
+    if lane is None:
+        return []
     first = next(job for job in ready if job.lane is lane)
     if first.group is None:
         return [first]
@@ -49,9 +51,18 @@ def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
     return batch
 
 
-def _next_lane(ready: Iterable[Ready], bulk_is_due: bool) -> Lane:
-    wanted, other = (Lane.BULK, Lane.INTERACTIVE) if bulk_is_due else (Lane.INTERACTIVE, Lane.BULK)
-    return wanted if any(job.lane is wanted for job in ready) else other
+def runnable_lanes(interactive_waits: bool, bulk_is_due: bool) -> tuple[Lane, ...]:
+    """The lanes that may run now, the preferred one first.
+
+    Bulk jobs run only where no interactive job waits, unless they are due.
+
+    Args:
+        interactive_waits: whether an interactive job waits that is not ready, here or in Redis.
+        bulk_is_due: whether bulk jobs have waited too long.
+    """
+    if bulk_is_due:
+        return (Lane.BULK, Lane.INTERACTIVE)
+    return (Lane.INTERACTIVE,) if interactive_waits else (Lane.INTERACTIVE, Lane.BULK)
 
 
 def may_begin(ready: Sequence[Ready], running: int, max_rows: int) -> bool:
