@@ -49,8 +49,12 @@ class Worker:
         return self.log.read_text() if self.log.exists() else ""
 
     def await_ready(self) -> Worker:
-        eventually(lambda: f"{self.name} ready." in self.output(), START_TIMEOUT_S)
+        eventually(self._is_ready, START_TIMEOUT_S)
         return self
+
+    def _is_ready(self) -> bool:
+        assert psutil.pid_exists(self.pid), self.output()
+        return f"{self.name} ready." in self.output()
 
     def send(self, number: int) -> None:
         os.kill(self.pid, number)
