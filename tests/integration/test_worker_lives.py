@@ -67,6 +67,8 @@ def test_a_worker_that_stood_still_past_its_lease_writes_nothing_over_the_others
     [job] = ended(stage.store, [begun.id])
     assert (job.status, job.worker, job.attempt, job.delivery) == (Status.SUCCEEDED, heir.name, 2, 2)
     assert (job.started_at_us, job.delivery) == (before.started_at_us, before.delivery)
+    # To the first, its call took the whole time that it stood still, more than the lease.
+    assert 1500 <= (job.compute_ms or 0) < LEASE_S * 1000
     heir.send(signal.SIGSTOP)
     try:
         [after] = ended(stage.store, submit(stage.store, [willing(2)]))
@@ -91,7 +93,7 @@ def test_a_rolling_restart_of_two_workers_under_load_loses_and_repeats_nothing(s
     ends = stage.ends()
     before = {worker.name for worker in stage.workers}
     # Given clients whose jobs take both workers some time
-    with clients(stage.api.url, MODEL, lambda number: inputs_json(number, wait_ms=30), count=8) as working:
+    with clients(stage.api.url, MODEL, lambda number: inputs_json(number, wait_ms=300), count=8) as working:
         working.await_more()
         # When one worker after the other is told to stop, and another takes its place
         for worker in list(stage.workers):
