@@ -13,6 +13,6 @@ from kombu.serialization import register
 #: plain JSON, so whoever reads events needs nothing for it.
 register("orjson", orjson.dumps, None, "application/json", "utf-8")
 
-app = Celery("celeriac")
+app = Celery("celeriac", amqp="tasks.reconnect:AMQP")
 app.config_from_object("celeryconfig")
 app.steps["consumer"].add("tasks.batching.drain:Drain")

@@ -22,6 +22,7 @@ the module that leans on it, and put the new digest and version here (`python -m
 | `celery.events.dispatcher.EventDispatcher` | tasks.batching.strategy | `buffer_limit`, `flush` |
 | `celery.concurrency.solo.TaskPool`, `celery.concurrency.base.BasePool.terminate_job` | tasks.pool | everything in one process |
 | `celery.backends.base.Backend`: `get_state`, `get_task_meta`, `store_result`; `SyncBackendMixin` |  tasks.result_backend | which of our methods are called with what |
+| `celery.app.amqp.AMQP.Connection`, `kombu.connection.Connection._ensure_connection` | tasks.reconnect | the longest pause between two tries |
 | `celery.app.amqp.AMQP.as_task_v2`, `kombu.transport.redis.Channel._put` | tasks.message | the bytes of a message; tests/contracts/test_message_format.py compares them |
 """  # noqa: E501 - rows of a table
 
@@ -41,6 +42,8 @@ READ: Mapping[str, str] = {
     "kombu.asynchronous.hub.Hub.call_soon": "6899419dd6ed",
     "kombu.asynchronous.hub.Hub._pop_ready": "fe1d099ce1ba",
     "kombu.asynchronous.hub.Hub.create_loop": "cd0840adf181",
+    "kombu.connection.Connection._ensure_connection": "a56e7142d1fc",
+    "kombu.connection.Connection.ensure_connection": "f93e2a7d0a2b",
     "kombu.transport.redis.Channel.__init__": "6907bdb53131",
     "kombu.transport.redis.Channel.active_queues": "fe21bfe0f5dc",
     "kombu.transport.redis.Channel.close": "65ce068c59fb",

@@ -19,6 +19,7 @@ from tasks import keys
 from tasks.broker import SENTINEL_OPTIONS
 from tasks.job import Lane
 from tasks.queues import lane_of
+from tasks.reconnect import LONGEST_PAUSE_S
 from tasks.transport.claims import Claims, Wanted
 from tasks.transport.qos import QoS
 from tasks.transport.scripts import MOST_AT_ONCE, Claimed, ClaimScripts, SourceList, emptied_lanes, read_claimed
@@ -97,16 +98,17 @@ class Claiming(_Base):  # type: ignore[misc]
 
     def keep_leases(self) -> None:
         """Renew what is held, and return to its list what other workers failed to renew."""
-        was_late = self._renew()
-        # Whatever held this worker up, a broker that hung for example, may have held up others that live.
-        if not was_late and (returned := self.scripts.recover()):
+        self._renew()
+        # Whatever held this worker up, a broker that was away for example, may have held up others that live. They have
+        # time to come back, or what they still compute would be computed twice.
+        is_steady = self.claims.in_time_for_s() > self.lease_s + LONGEST_PAUSE_S
+        if is_steady and (returned := self.scripts.recover()):
             logger.warning("%d messages of workers that are gone are queued again.", returned)
         self._waits.drop_overdue()
 
-    def _renew(self) -> bool:
-        """Renew what is held; gives whether the last renewal is longer ago than it should be."""
+    def _renew(self) -> None:
         self.claims.forget(self.scripts.renew(self.claims.tokens, [source.holding for source in self._sources()]))
-        return self.claims.renewed_s_ago() > self.lease_s / 2
+        self.claims.renewed(self.lease_s)
 
     def give_back(self, tags: list[str]) -> int:
         """Stop waiting, and return these messages and those that are on their way here; returns how many."""

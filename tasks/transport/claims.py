@@ -53,6 +53,7 @@ class Claims:
         self._rejected: dict[str, str] = {}
         self._numbers = count(1)
         self._renewed_s = monotonic()
+        self._late_s = float("-inf")
 
     def __len__(self) -> int:
         return len(self._tokens)
@@ -69,10 +70,15 @@ class Claims:
         """For the next claim."""
         return f"{self.owner}:{next(self._numbers)}"
 
-    def renewed_s_ago(self) -> float:
-        """Seconds since the last call: since the last renewal, at the next."""
+    def renewed(self, lease_s: float) -> None:
+        """All claims were renewed now; after more than half a lease that was late."""
         before_s, self._renewed_s = self._renewed_s, monotonic()
-        return self._renewed_s - before_s
+        if self._renewed_s - before_s > lease_s / 2:
+            self._late_s = self._renewed_s
+
+    def in_time_for_s(self) -> float:
+        """Seconds since a renewal was late; endless when none was."""
+        return monotonic() - self._late_s
 
     def add(self, tag: str, token: str) -> None:
         """A message was claimed."""

@@ -5,6 +5,7 @@ from collections.abc import Collection
 import pytest
 
 from tasks.job import Lane
+from tasks.transport import claims as claims_module
 from tasks.transport.channel import _read
 from tasks.transport.claims import Claims, Wanted
 from tasks.transport.scripts import Claimed, SourceList, emptied_lanes, read_claimed
@@ -108,6 +109,18 @@ def test_what_was_lost_is_told_to_who_wanted_it_but_for_what_had_ended_already(c
 def test_what_was_lost_may_be_nobodys_wish(claims: Claims) -> None:
     claims.forget(["a"])
     assert "a" not in claims
+
+
+def test_a_process_was_in_time_since_its_last_late_renewal(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = [100.0]
+    monkeypatch.setattr(claims_module, "monotonic", lambda: now_s[0])
+    claims = Claims()
+    assert claims.in_time_for_s() == float("inf")
+    # When renewals come in time, then one late, then others in time
+    for pause_s in (5.0, 5.0, 6.0, 5.0, 5.0):
+        now_s[0] += pause_s
+        claims.renewed(lease_s=10.0)
+    assert claims.in_time_for_s() == 10.0
 
 
 def test_the_answer_to_a_claim_names_the_list_of_each_message() -> None:
