@@ -1,0 +1,164 @@
+"""One storm: the system is started, loaded, struck by the schedule, calmed, and audited."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from benchmarks.contestant import ROOT
+from benchmarks.errors import BenchmarkError
+from benchmarks.storm import records
+from benchmarks.storm.audit import Audit, audit
+from benchmarks.storm.crew import LEASE_S, Crew
+from benchmarks.storm.ends import Ends
+from benchmarks.storm.ledger import Ledger
+from benchmarks.storm.mischief import Mischief
+from benchmarks.storm.schedule import OF_A_QUEUE, Action, Deed, schedule
+from benchmarks.storm.traffic import Traffic
+from tasks.broker import connect
+
+#: How long the last jobs may take once the storm is over.
+CALM_LIMIT_S = 180.0
+
+#: Between the two readings of all records: who had lost a lease, and came back late, has written by then if ever.
+_SECOND_LOOK_S = 2.0 * LEASE_S
+
+#: Added to the storm's duration, so that nothing that is audited is gone yet.
+_KEPT_LONGER_S = 900
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done, and what came of it.
+
+    Attributes:
+        done: how many of each deed to each target.
+        audit: of every promised job.
+        jobs: how many were promised.
+        unasked: jobs that ended though nobody was told of them: made twice by one request.
+        left: what is left in Redis and should not be.
+        unexpected: answers over HTTP that nobody should get.
+        lives: how many processes were started.
+        stubborn: how often a process did not end when told to.
+        retried: promised jobs that were about to run more than once.
+    """
+
+    done: Counter[tuple[Deed, str]]
+    audit: Audit
+    jobs: int
+    unasked: int
+    left: dict[str, int]
+    unexpected: dict[str, int]
+    lives: int
+    stubborn: int
+    retried: int
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing is wrong."""
+        return not (any(self.audit.counts.values()) or self.unasked or self.left or self.unexpected)
+
+
+def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> Outcome:
+    """Run one storm.
+
+    Args:
+        seed: of the schedule.
+        duration_s: from the first action to the last.
+        folder: data and logs; made here.
+        store: the two models, see `build_models`.
+        say: tells the user where it is.
+
+    Raises:
+        BenchmarkError: the system cannot be started.
+    """
+    ledger = Ledger()
+    result_ttl_s = round(duration_s) + _KEPT_LONGER_S
+    say("Starting the broker, the keeper, the API and four workers.")
+    with Crew(folder, store, result_ttl_s) as crew, Ends(crew.url, ledger):
+        traffic = Traffic(crew.port, crew.url, result_ttl_s, ledger)
+        with Mischief(crew.port, crew.url, result_ttl_s, ledger, random.Random(seed)) as mischief:
+            traffic.start()
+            say(f"The storm begins: {duration_s:.0f} s with seed {seed}.")
+            rage(schedule(seed, duration_s), duration_s, crew, mischief)
+            say(f"The storm is over: {len(ledger.promises):,} jobs so far. Waiting for the last to end.")
+            crew.calm()
+            _wait_for_the_end(crew, traffic, mischief)
+            return _look(crew, ledger, crew.done + mischief.done)
+
+
+def build_models(store: Path) -> None:
+    """Write the models that are not there yet, in a process of its own: this one stays without TensorFlow.
+
+    Raises:
+        BenchmarkError: that failed.
+    """
+    argv = [sys.executable, "-m", "benchmarks.storm.model_files", str(store)]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True)
+    if done.returncode:
+        raise BenchmarkError(f"The models could not be built:\n{done.stderr[-2000:]}")
+
+
+def rage(actions: list[Action], duration_s: float, crew: Crew, mischief: Mischief) -> None:
+    """Carry out the schedule, and start again whoever has ended."""
+    started_s = time.monotonic()
+    waiting = list(reversed(actions))
+    while (now_s := time.monotonic() - started_s) < duration_s:
+        while waiting and waiting[-1].time_s <= now_s:
+            action = waiting.pop()
+            if action.deed in OF_A_QUEUE:
+                mischief.want(action)
+            elif action.deed is Deed.CUT:
+                mischief.want(action, crew.family(action.target))
+            else:
+                crew.strike(action)
+        crew.revive()
+        time.sleep(0.02)
+
+
+def _wait_for_the_end(crew: Crew, traffic: Traffic, mischief: Mischief) -> None:
+    deadline_s = time.monotonic() + CALM_LIMIT_S
+    # First whoever was killed last has to be back, or nobody answers those who still ask.
+    crew.await_ready()
+    traffic.finish(deadline_s - time.monotonic())
+    mischief.finish(deadline_s - time.monotonic())
+    client = connect(crew.url)
+    crew.tend_until(lambda: records.unfinished(client) == 0, max(1.0, deadline_s - time.monotonic()))
+    client.close()
+
+
+def _look(crew: Crew, ledger: Ledger, done: Counter[tuple[Deed, str]]) -> Outcome:
+    client = connect(crew.url)
+    job_ids = list(ledger.promises)
+    first = records.read_all(client, job_ids)
+    crew.tend_until(lambda: False, _SECOND_LOOK_S)
+    second = records.read_all(client, job_ids)
+    kept = records.quarantined(client)
+    outcome = Outcome(
+        done=done,
+        audit=audit(ledger, first, second, kept),
+        jobs=len(job_ids),
+        unasked=records.ended(client) - sum(1 for one in second.values() if one.finished_at_us),
+        left=_left(client, kept),
+        unexpected=dict(ledger.unexpected),
+        lives=sum(member.lives for member in crew.members.values()),
+        stubborn=sum(member.stubborn for member in crew.members.values()),
+        retried=sum(one.attempt > 1 for one in second.values()),
+    )
+    client.close()
+    return outcome
+
+
+def _left(client: redis.Redis, kept: set[str]) -> dict[str, int]:
+    """What is left; looked at a second time where a worker was just about to acknowledge something."""
+    return records.leftovers(client, kept) and (time.sleep(1.0) or records.leftovers(client, kept))
