@@ -19,7 +19,7 @@ class Broker:
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True)
-        configuration = prepare(folder)
+        configuration = prepare(folder, maxmemory_bytes=0)
         self.url = (folder / "url").read_text().strip()
         self.client = redis.Redis.from_url(self.url)
         self.process = Process([str(server_binary()), str(configuration)], {}, folder / "broker.log")

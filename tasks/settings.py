@@ -58,6 +58,13 @@ class Settings:
     host: str = _setting("CELERIAC_HOST", "127.0.0.1", "the API's address; anything but loopback needs API keys")
     model_store: Path = _setting("CELERIAC_MODEL_STORE", Path("models"), "folder of models")
     var: Path = _setting("CELERIAC_VAR", Path("var"), "the embedded server's data, port and password; logs, pid files")
+    broker_memory_mb: int | None = _setting(
+        "CELERIAC_BROKER_MEMORY_MB",
+        None,
+        "most memory for the embedded server's data, in MB; empty: half of the machine's or the container's",
+        16,
+        16_777_216,
+    )
     flower_host: str = _setting(
         "CELERIAC_FLOWER_HOST",
         "127.0.0.1",

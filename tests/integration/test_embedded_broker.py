@@ -13,16 +13,17 @@ import psutil
 import pytest
 import redis
 
+from tasks.machine_memory import memory_bytes
 from tests.processes import ROOT, until
 
 
 class EmbeddedBroker:
     """`python -m tasks.embedded_broker` as a process, in a folder of its own."""
 
-    def __init__(self, var: Path) -> None:
+    def __init__(self, var: Path, **environment: str) -> None:
         self.folder = var / "broker"
         self._sentences = var.with_name("sentences")
-        self._environment = {**os.environ, "CELERIAC_VAR": str(var)}
+        self._environment = {**os.environ, "CELERIAC_VAR": str(var), **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> subprocess.Popen[bytes]:
@@ -91,6 +92,18 @@ def test_the_server_forces_each_write_to_disk_and_never_evicts(broker: EmbeddedB
     assert {name: client.config_get(name)[name] for name in wanted} == wanted
     limits = client.config_get("client-output-buffer-limit")["client-output-buffer-limit"]
     assert limits.endswith("pubsub 268435456 134217728 60")
+
+
+def test_the_server_takes_half_of_the_memory_at_most(broker: EmbeddedBroker) -> None:
+    assert broker.up().info("memory")["maxmemory"] == memory_bytes() // 2
+
+
+def test_the_server_takes_no_more_memory_than_the_setting_says(tmp_path: Path) -> None:
+    one = EmbeddedBroker(tmp_path, CELERIAC_BROKER_MEMORY_MB="100")
+    try:
+        assert one.up().info("memory")["maxmemory"] == 100 * 2**20
+    finally:
+        one.stop()
 
 
 def test_the_server_listens_on_loopback_only_and_asks_for_its_password(broker: EmbeddedBroker) -> None:
