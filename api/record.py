@@ -29,6 +29,7 @@ def record_json(job: Job) -> dict[str, Any]:
         "compute_ms": job.compute_ms,
         "attempt": job.attempt,
         "worker": job.worker,
+        "retry_of": job.retry_of or None,
         "failure": {"type": job.failure_type, "message": job.failure_message} if job.failure_type else None,
         "links": _links(job),
     }

@@ -29,6 +29,10 @@ class JobGone(TasksError):
     """The job has ended and its record's lifetime is over."""
 
 
+class NotQuarantined(TasksError):
+    """The job is not in the quarantine."""
+
+
 class JobFinished(TasksError):
     """The job has already ended; nothing about it changes any more.
 

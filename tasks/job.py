@@ -83,6 +83,7 @@ class Job:
     compute_ms: float | None = None  #: time in the model
     failure_type: str = ""
     failure_message: str = ""
+    retry_of: str = ""  #: id of the job whose input it runs once more
 
     @property
     def is_finished(self) -> bool:
@@ -95,6 +96,24 @@ class Job:
         if self.created_at_us is None or self.started_at_us is None:
             return None
         return (self.started_at_us - self.created_at_us) / 1000
+
+    def retry(self, job_id: str) -> Job:
+        """A new job of the same client, model and parameters, for the same input."""
+        return Job(
+            id=job_id,
+            model=self.model,
+            version=self.version,
+            pinned=self.pinned,
+            owner=self.owner,
+            lane=self.lane,
+            tag=self.tag,
+            content_type=self.content_type,
+            rows=self.rows,
+            min_score=self.min_score,
+            annotate=self.annotate,
+            expires_in_s=self.expires_in_s,
+            retry_of=self.id,
+        )
 
     def to_hash(self) -> dict[str, str | int | float]:
         """The fields that have a value and are not false, as Redis stores them; the id is the key's."""

@@ -12,6 +12,7 @@ import redis
 from tasks import keys
 from tasks.broker import broker_errors
 from tasks.job import Failure, Status
+from tasks.settings import QUARANTINE_TTL_S
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -53,10 +54,17 @@ def failure_fields(failure: Failure) -> dict[str, str]:
 
 
 class JobEnds:
-    """Ends jobs, each once. Raises BrokerUnavailable when Redis does not answer."""
+    """Ends jobs, each once. Raises BrokerUnavailable when Redis does not answer.
 
-    def __init__(self, client: redis.Redis, result_ttl_s: int) -> None:
+    Args:
+        client: of the broker, see `tasks.broker.connect`.
+        result_ttl_s: how long a job's record and result stay after its end.
+        quarantine_ttl_s: how long a poisoned job's record and input do.
+    """
+
+    def __init__(self, client: redis.Redis, result_ttl_s: int, quarantine_ttl_s: int = QUARANTINE_TTL_S) -> None:
         self._result_ttl_s = result_ttl_s
+        self._quarantine_ttl_s = quarantine_ttl_s
         self._finish = client.register_script((_LUA / "finish.lua").read_text())
 
     def end(self, model: str, ends: Sequence[End]) -> list[str]:
@@ -70,13 +78,20 @@ class JobEnds:
             arguments = [argument for end in part for argument in _arguments(end)]
             with broker_errors():
                 answer: list[bytes] = self._finish(
-                    keys=[keys.unfinished(model), keys.running(model), keys.finished(model), keys.DEADLINES],
+                    keys=[
+                        keys.unfinished(model),
+                        keys.running(model),
+                        keys.finished(model),
+                        keys.DEADLINES,
+                        keys.quarantine(model),
+                    ],
                     args=[
                         keys.job(""),
                         keys.job_input("").removeprefix(keys.job("")),
                         keys.job_result("").removeprefix(keys.job("")),
                         keys.ENDED,
                         self._result_ttl_s,
+                        self._quarantine_ttl_s,
                         *arguments,
                     ],
                 )

@@ -14,6 +14,7 @@ from redis.exceptions import LockNotOwnedError
 from tasks import keys
 from tasks.broker import connect
 from tasks.job_store import JobStore
+from tasks.quarantine import Quarantine
 from tasks.settings import read_settings
 from tasks.supervisor.leash import end_with_parent
 from tasks.sweeper import republish_lost
@@ -27,7 +28,10 @@ LOCK_S = 30
 # Without events: one every few seconds would push people's jobs out of Flower's memory.
 @shared_task(name="keeper.sweep", ignore_result=True, send_events=False)
 def sweep() -> None:
-    """End queued jobs whose deadline has passed, and queue those again whose message is gone. One keeper at a time."""
+    """End queued jobs whose deadline has passed, queue those again whose message is gone, keep the quarantine in step.
+
+    One keeper at a time.
+    """
     settings = read_settings()
     with closing(connect(current_app.conf.broker_url, settings.sentinel_master)) as client:
         lock = client.lock(keys.KEEPER_LOCK, timeout=LOCK_S, blocking=False)
@@ -39,6 +43,7 @@ def sweep() -> None:
                 logger.info("%d overdue jobs expired.", expired)
             if lost := republish_lost(client, store):
                 logger.warning("%d jobs whose message was gone are queued again.", lost)
+            Quarantine(client, store, settings.result_ttl_s).forget_older_than(settings.quarantine_ttl_s)
         finally:
             with suppress(LockNotOwnedError):
                 lock.release()

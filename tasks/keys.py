@@ -2,11 +2,12 @@
 
 | function | type | content | lifetime |
 |---|---|---|---|
-| `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end; none before |
-| `job_input` | string | the input payload, raw bytes | until the job ends |
+| `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end, see `quarantine`; none before |
+| `job_input` | string | the input payload, raw bytes | until the job ends, see `quarantine` |
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
+| `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
 | `DEADLINES` | zset | ids of queued jobs that expire; score: deadline, µs | entry: until it starts or ends |
 | `KEEPER_LOCK` | string | who sweeps now | seconds |
 | `finished` | hash | status -> number of jobs that ended so, since the store was made | none |
@@ -76,6 +77,11 @@ def unfinished(model: str) -> str:
 def running(model: str) -> str:
     """The ids of a model's jobs that a worker has."""
     return f"{PREFIX}model:{model}:running"
+
+
+def quarantine(model: str) -> str:
+    """The ids of a model's jobs that are kept because their workers died of them."""
+    return f"{PREFIX}model:{model}:quarantine"
 
 
 def finished(model: str) -> str:

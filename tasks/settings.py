@@ -17,6 +17,8 @@ from tasks.errors import SettingsError
 
 #: As in the examples of Redis's documentation.
 DEFAULT_MASTER = "mymaster"
+#: 30 days.
+QUARANTINE_TTL_S = 2_592_000
 
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]*")
 
@@ -106,6 +108,13 @@ class Settings:
         "CELERIAC_RESULT_TTL_S",
         86_400,
         "how long a finished job and its result are kept, in seconds",
+        1,
+        31_536_000,
+    )
+    quarantine_ttl_s: int = _setting(
+        "CELERIAC_QUARANTINE_TTL_S",
+        QUARANTINE_TTL_S,
+        "how long a job whose workers died of it is kept, with its input, in seconds",
         1,
         31_536_000,
     )

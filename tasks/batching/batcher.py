@@ -50,8 +50,8 @@ class Batcher:
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
-        #: Threads that have a batch in the model.
-        self._running: set[int] = set()
+        #: Threads that have a batch in the model, and whether it is a suspect's.
+        self._running: dict[int, bool] = {}
         self._closed = False
         self._rows_a_job = 1.0
         self._is_drained = True
@@ -153,14 +153,16 @@ class Batcher:
     def next_batch(self) -> list[Entry]:
         """The jobs to run next; waits for one. Empty when closed. Those of the thread's last batch are done with."""
         with self._lock:
-            was_running = threading.get_ident() in self._running
-            self._running.discard(threading.get_ident())
-            if was_running and not self._ready:
+            was_suspect = self._running.pop(threading.get_ident(), None)
+            if was_suspect is not None and not self._ready:
                 self._ask_again(0.0)
+            if was_suspect:
+                self._readied.notify_all()
             while not self._closed:
                 pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
-                if not pause_s and may_begin(self._ready, len(self._running), self._max_rows()):
-                    return self._take_batch()
+                bulk_is_due = self.bulk_first()
+                if not pause_s and may_begin(self._ready, self._running.values(), self._max_rows(), bulk_is_due):
+                    return self._take_batch(bulk_is_due)
                 self._readied.wait(pause_s or None)
             return []
 
@@ -169,13 +171,13 @@ class Batcher:
         if self._is_drained and all(entry.lane is not Lane.BULK for entry in held):
             self._bulk_served_s = monotonic()
 
-    def _take_batch(self) -> list[Entry]:
-        batch = next_batch(self._ready, self._max_rows(), self.bulk_first())
+    def _take_batch(self, bulk_is_due: bool) -> list[Entry]:
+        batch = next_batch(self._ready, self._max_rows(), bulk_is_due)
         if batch[0].lane is Lane.BULK:
             self._bulk_served_s = monotonic()
         taken = set(batch)
         self._ready = [entry for entry in self._ready if entry not in taken]
-        self._running.add(threading.get_ident())
+        self._running[threading.get_ident()] = batch[0].is_suspect
         return batch
 
     def _remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:

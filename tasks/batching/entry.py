@@ -25,6 +25,7 @@ class Entry:
         number: Its delivery's, once it has begun: with another number it is another worker's.
         rows: How many it has.
         batch_rows: The most that a batch of such rows may have.
+        is_suspect: It has begun before, and its worker may have died of it.
         group: Jobs of equal groups can share a batch; None for one that runs alone.
         ready_s: When it was ready for the model, by the monotonic clock.
     """
@@ -37,5 +38,6 @@ class Entry:
     number: int | None = None
     rows: int = 1
     batch_rows: int = sys.maxsize
+    is_suspect: bool = False
     group: Hashable = None
     ready_s: float = 0.0

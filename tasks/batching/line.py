@@ -72,7 +72,8 @@ class Line:
         )
         deliveries = Deliveries(bench.client, model.name, bench.worker)
         store = JobStore(bench.client, settings.result_ttl_s)
-        self._storer = Storer(model, store, JobEnds(bench.client, settings.result_ttl_s), self.notices)
+        ends = JobEnds(bench.client, settings.result_ttl_s, settings.quarantine_ttl_s)
+        self._storer = Storer(model, store, ends, self.notices)
         loader = Loader(
             model,
             deliveries,

@@ -101,11 +101,11 @@ class Loader:
         entry.inputs = inputs
         entry.ready_s = monotonic()
         entry.rows = count_rows(inputs.arrays, self._row_inputs)
-        has_run_before = entry.job is not None and entry.job.attempt > 0
-        if has_run_before:
+        entry.is_suspect = entry.job is not None and entry.job.attempt > 0
+        if entry.is_suspect:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
-        if self._joins and not has_run_before:
+        if self._joins and not entry.is_suspect:
             entry.group = group_of(inputs.arrays)
             entry.batch_rows = self._model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
 

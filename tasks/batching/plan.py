@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from typing import Protocol, TypeVar
 
 from tasks.job import Lane
@@ -15,6 +15,7 @@ class Ready(Protocol):
     lane: Lane
     rows: int
     batch_rows: int
+    is_suspect: bool
     group: Hashable
     ready_s: float
 
@@ -33,15 +34,14 @@ def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
         max_rows: most rows of a batch; those of the first job's size may allow fewer.
         bulk_is_due: whether bulk jobs have waited too long.
     """
-    lane = _next_lane(ready, bulk_is_due)
-    first = next(job for job in ready if job.lane is lane)
+    first = _next_job(ready, bulk_is_due)
     if first.group is None:
         return [first]
     batch: list[R] = []
     rows, most_rows = 0, min(max_rows, first.batch_rows)
     for job in ready:
         fits = not batch or rows + job.rows <= most_rows
-        if fits and job.lane is lane and job.group == first.group:
+        if fits and job.lane is first.lane and job.group == first.group:
             batch.append(job)
             rows += job.rows
             if rows >= most_rows:
@@ -49,18 +49,29 @@ def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
     return batch
 
 
-def _next_lane(ready: Iterable[Ready], bulk_is_due: bool) -> Lane:
-    wanted, other = (Lane.BULK, Lane.INTERACTIVE) if bulk_is_due else (Lane.INTERACTIVE, Lane.BULK)
-    return wanted if any(job.lane is wanted for job in ready) else other
+def _next_job(ready: Sequence[R], bulk_is_due: bool) -> R:
+    wanted = Lane.BULK if bulk_is_due else Lane.INTERACTIVE
+    return next((job for job in ready if job.lane is wanted), ready[0])
 
 
-def may_begin(ready: Sequence[Ready], running: int, max_rows: int) -> bool:
+def may_begin(ready: Sequence[Ready], running: Collection[bool], max_rows: int, bulk_is_due: bool) -> bool:
     """Whether a batch may begin now, beside those that are running.
+
+    Nothing runs beside a suspect: if its worker dies again, no other job has an attempt less.
 
     Another one only where it is at least half full: a smaller one may still grow, and would only slow the first one
     down. It uses what the first leaves free, the cores above all, which batches share (`tasks.loading.merged_device`).
+
+    Args:
+        ready: in the order of their arrival.
+        running: for each batch in the model, whether it is a suspect's.
+        max_rows: most rows of a batch.
+        bulk_is_due: whether bulk jobs have waited too long.
     """
-    return bool(ready) and (running == 0 or 2 * sum(job.rows for job in ready) >= max_rows)
+    if not ready or not running:
+        return bool(ready)
+    is_half_full = 2 * sum(job.rows for job in ready) >= max_rows
+    return is_half_full and not any(running) and not _next_job(ready, bulk_is_due).is_suspect
 
 
 def wait_s(ready: Sequence[Ready], max_rows: int, max_wait_s: float, now_s: float) -> float:

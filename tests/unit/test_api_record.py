@@ -23,6 +23,7 @@ def test_a_record_has_every_field_from_the_start() -> None:
         "compute_ms": None,
         "attempt": 0,
         "worker": "",
+        "retry_of": None,
         "failure": None,
         "links": {"self": f"/v1/jobs/{ID}", "result": f"/v1/jobs/{ID}/result", "model": "/v1/models/digits"},
     }

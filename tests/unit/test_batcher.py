@@ -67,6 +67,18 @@ def test_a_batch_that_never_fills_is_taken_when_its_wait_is_over(pauses: list[fl
     assert monotonic() >= one.ready_s + 0.05
 
 
+def test_a_batch_that_a_suspect_holds_up_begins_when_the_suspect_has_run(batcher: Batcher) -> None:
+    # Given a suspect that runs, and a whole batch that is ready on another thread
+    suspect = entry("suspect")
+    suspect.is_suspect, suspect.group = True, None
+    make_ready(batcher, suspect, *(entry(f"a{number}") for number in range(8)))
+    assert names(batcher.next_batch()) == ["suspect"]
+    other = Call(batcher.next_batch)
+    assert not other.answers
+    # When it has run, then both threads have a batch
+    assert sorted(names(batcher.next_batch() + other.answer())) == [f"a{number}" for number in range(8)]
+
+
 def test_closing_wakes_all_and_hands_out_nothing_more(batcher: Batcher) -> None:
     loader, runner = Call(lambda: batcher.next_waiting(9)), Call(batcher.next_batch)
     batcher.close()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from typing import Any
 
 from tasks.job import Job, Lane, Status, id_time_s, may_be_gone, new_job_id
 
@@ -29,6 +30,26 @@ def test_a_record_survives_the_way_through_redis() -> None:
 def test_a_field_of_a_later_schema_is_passed_over() -> None:
     job = Job(id=new_job_id(), model="digits", version=1)
     assert Job.from_hash(job.id, stored(job) | {b"colour": b"red"}) == job
+
+
+def test_a_retry_has_all_that_its_client_asked_for_and_nothing_of_what_became_of_it() -> None:
+    asked: dict[str, Any] = {
+        "model": "digits",
+        "version": 3,
+        "pinned": True,
+        "owner": "ann",
+        "lane": Lane.BULK,
+        "tag": "night",
+        "content_type": "image/png",
+        "rows": 2,
+        "min_score": 0.5,
+        "annotate": True,
+        "expires_in_s": 60.0,
+    }
+    became = {"status": Status.FAILED, "attempt": 3, "delivery": 3, "worker": "one", "failure_type": "poisoned"}
+    job = Job(id=new_job_id(), created_at_us=5, started_at_us=6, finished_at_us=7, **asked, **became)
+    again = new_job_id()
+    assert job.retry(again) == Job(id=again, retry_of=job.id, **asked)
 
 
 def test_an_id_is_a_uuid7_of_now_and_never_the_same() -> None:

@@ -17,6 +17,7 @@ class Waiting:
     lane: Lane = Lane.INTERACTIVE
     rows: int = 1
     batch_rows: int = 1000
+    is_suspect: bool = False
     group: Hashable = "floats"
     ready_s: float = 0.0
 
@@ -137,6 +138,17 @@ def test_a_worker_of_jobs_larger_than_a_batch_keeps_the_next_one_ready() -> None
 
 def test_a_second_batch_begins_beside_the_first_only_when_it_is_full() -> None:
     ready = [Waiting(name, rows=2) for name in "abc"]
-    assert may_begin(ready, running=0, max_rows=100)
-    assert [may_begin(ready, running=1, max_rows=rows) for rows in (12, 13)] == [True, False]
-    assert not may_begin([], running=0, max_rows=1)
+    assert may_begin(ready, [], max_rows=100, bulk_is_due=False)
+    assert [may_begin(ready, [False], rows, bulk_is_due=False) for rows in (12, 13)] == [True, False]
+    assert not may_begin([], [], max_rows=1, bulk_is_due=False)
+
+
+def test_nothing_begins_beside_a_job_that_may_kill_its_worker_nor_that_beside_anything() -> None:
+    suspect = Waiting("suspect", is_suspect=True, group=None)
+    others = [Waiting("a", rows=8), bulk("b", rows=8)]
+    assert may_begin([suspect, *others], [], 8, bulk_is_due=False)
+    assert not may_begin([suspect, *others], [False], 8, bulk_is_due=False)
+    assert not may_begin(others, [True], 8, bulk_is_due=False)
+    # And one that is not the next to run holds nobody up
+    assert may_begin([others[0], suspect], [False], 8, bulk_is_due=False)
+    assert may_begin([suspect, *others], [False], 8, bulk_is_due=True)
