@@ -7,19 +7,21 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import redis
 
 from benchmarks.contestant import ROOT
 from benchmarks.errors import BenchmarkError
 from benchmarks.storm import records
 from benchmarks.storm.audit import Audit, audit
-from benchmarks.storm.crew import LEASE_S, Crew
+from benchmarks.storm.crew import Crew
 from benchmarks.storm.ends import Ends
 from benchmarks.storm.ledger import Ledger
+from benchmarks.storm.lineup import LEASE_S, celeriac
 from benchmarks.storm.mischief import Mischief
 from benchmarks.storm.schedule import OF_A_QUEUE, Action, Deed, schedule
 from benchmarks.storm.traffic import Traffic
@@ -31,10 +33,16 @@ CALM_LIMIT_S = 180.0
 #: Between the two readings of all records: who had lost a lease, and came back late, has written by then if ever.
 _SECOND_LOOK_S = 2.0 * LEASE_S
 
+#: A message whose worker was killed is another's when its lease is over.
+_LAST_ACKNOWLEDGEMENT_S = 4.0 * LEASE_S
+
 #: Added to the storm's duration, so that nothing that is audited is gone yet.
 _KEPT_LONGER_S = 900
 
 Say = Callable[[str], None]
+
+#: Has a deed done soon, with the connections of these processes where it is to cut them.
+Want = Callable[[Action, Sequence[psutil.Process]], None]
 
 
 @dataclass(frozen=True)
@@ -85,12 +93,13 @@ def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> Ou
     ledger = Ledger()
     result_ttl_s = round(duration_s) + _KEPT_LONGER_S
     say("Starting the broker, the keeper, the API and four workers.")
-    with Crew(folder, store, result_ttl_s) as crew, Ends(crew.url, ledger):
-        traffic = Traffic(crew.port, crew.url, result_ttl_s, ledger)
-        with Mischief(crew.port, crew.url, result_ttl_s, ledger, random.Random(seed)) as mischief:
+    lineup = celeriac(folder, store, result_ttl_s)
+    with Crew(lineup) as crew, Ends(lineup.url, ledger):
+        traffic = Traffic(lineup.port, lineup.url, result_ttl_s, ledger)
+        with Mischief(lineup.port, lineup.url, result_ttl_s, ledger, random.Random(seed)) as mischief:
             traffic.start()
             say(f"The storm begins: {duration_s:.0f} s with seed {seed}.")
-            rage(schedule(seed, duration_s), duration_s, crew, mischief)
+            rage(schedule(seed, duration_s), duration_s, crew, mischief.want)
             say(f"The storm is over: {len(ledger.promises):,} jobs so far. Waiting for the last to end.")
             crew.calm()
             _wait_for_the_end(crew, traffic, mischief)
@@ -109,17 +118,17 @@ def build_models(store: Path) -> None:
         raise BenchmarkError(f"The models could not be built:\n{done.stderr[-2000:]}")
 
 
-def rage(actions: list[Action], duration_s: float, crew: Crew, mischief: Mischief) -> None:
-    """Carry out the schedule, and start again whoever has ended."""
+def rage(actions: list[Action], duration_s: float, crew: Crew, want: Want) -> None:
+    """Carry out the schedule, and start again whoever has ended; `want` has the deeds done that need the broker."""
     started_s = time.monotonic()
     waiting = list(reversed(actions))
     while (now_s := time.monotonic() - started_s) < duration_s:
         while waiting and waiting[-1].time_s <= now_s:
             action = waiting.pop()
             if action.deed in OF_A_QUEUE:
-                mischief.want(action)
+                want(action, ())
             elif action.deed is Deed.CUT:
-                mischief.want(action, crew.family(action.target))
+                want(action, crew.family(action.target))
             else:
                 crew.strike(action)
         crew.revive()
@@ -132,13 +141,13 @@ def _wait_for_the_end(crew: Crew, traffic: Traffic, mischief: Mischief) -> None:
     crew.await_ready()
     traffic.finish(deadline_s - time.monotonic())
     mischief.finish(deadline_s - time.monotonic())
-    client = connect(crew.url)
+    client = connect(crew.lineup.url)
     crew.tend_until(lambda: records.unfinished(client) == 0, max(1.0, deadline_s - time.monotonic()))
     client.close()
 
 
 def _look(crew: Crew, ledger: Ledger, done: Counter[tuple[Deed, str]]) -> Outcome:
-    client = connect(crew.url)
+    client = connect(crew.lineup.url)
     job_ids = list(ledger.promises)
     first = records.read_all(client, job_ids)
     crew.tend_until(lambda: False, _SECOND_LOOK_S)
@@ -149,7 +158,7 @@ def _look(crew: Crew, ledger: Ledger, done: Counter[tuple[Deed, str]]) -> Outcom
         audit=audit(ledger, first, second, kept),
         jobs=len(job_ids),
         unasked=records.ended(client) - sum(1 for one in second.values() if one.finished_at_us),
-        left=_left(client, kept),
+        left=_left(crew, client, kept),
         unexpected=dict(ledger.unexpected),
         lives=sum(member.lives for member in crew.members.values()),
         stubborn=sum(member.stubborn for member in crew.members.values()),
@@ -159,6 +168,7 @@ def _look(crew: Crew, ledger: Ledger, done: Counter[tuple[Deed, str]]) -> Outcom
     return outcome
 
 
-def _left(client: redis.Redis, kept: set[str]) -> dict[str, int]:
-    """What is left; looked at a second time where a worker was just about to acknowledge something."""
-    return records.leftovers(client, kept) and (time.sleep(1.0) or records.leftovers(client, kept))
+def _left(crew: Crew, client: redis.Redis, kept: set[str]) -> dict[str, int]:
+    """What is left. Acknowledgements follow the ends that they belong to: they have a moment."""
+    crew.tend_until(lambda: not records.leftovers(client, kept), _LAST_ACKNOWLEDGEMENT_S)
+    return records.leftovers(client, kept)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any, cast
 
 from redis.exceptions import RedisError
 
@@ -40,7 +41,8 @@ class Ends:
                 self._over.wait(_RETRY_S)
 
     def _listen(self) -> None:
-        with self._redis.pubsub(ignore_subscribe_messages=True) as channel:
+        channel: Any = cast(Any, self._redis).pubsub(ignore_subscribe_messages=True)
+        with channel:
             channel.subscribe(keys.ENDED)
             while not self._over.is_set():
                 message = channel.get_message(timeout=0.2)

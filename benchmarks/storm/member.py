@@ -91,6 +91,12 @@ class Member:
             return psutil.Process(self.pid).children()
         return []
 
+    def alone(self) -> list[psutil.Process]:
+        """The process itself; nothing when it has ended."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            return [psutil.Process(self.pid)]
+        return []
+
     def stop(self) -> None:
         """End it for good, with its children."""
         if self._process:

@@ -11,14 +11,14 @@ from contextlib import suppress
 from queue import SimpleQueue
 
 import psutil
-import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from benchmarks.storm.caller import Caller
+from benchmarks.storm.cut import cut
 from benchmarks.storm.ledger import Kind, Ledger, Promise
-from benchmarks.storm.schedule import BROKER, Action, Deed
+from benchmarks.storm.schedule import Action, Deed
 from benchmarks.storm.sums import poisonous_rows, rows_of
 from tasks.broker import connect
 from tasks.errors import TasksError
@@ -75,7 +75,7 @@ class Mischief:
         self._redis.close()
         self._celery.close()
 
-    def want(self, action: Action, family: Sequence[psutil.Process] = ()) -> None:
+    def want(self, action: Action, family: Sequence[psutil.Process]) -> None:
         """Have a deed done soon; `family` are those whose connections are cut."""
         self._wanted.put((action, family))
 
@@ -96,22 +96,12 @@ class Mischief:
 
     def _do(self, action: Action, family: Sequence[psutil.Process]) -> bool:
         if action.deed is Deed.CUT:
-            return self._cut(action.target, family)
+            return cut(self._redis, action.target, family)
         if action.deed is Deed.POISON:
             return self._poison(action.target)
         if action.deed is Deed.UNDECODABLE:
             return self._send_undecodable(action.target)
         return self._send_twice(action.target)
-
-    def _cut(self, target: str, family: Sequence[psutil.Process]) -> bool:
-        if target == BROKER:
-            killed = [self._redis.client_kill_filter(_type=kind, skipme=True) for kind in ("normal", "pubsub")]
-            return any(killed)
-        killed = [self._kill_client(self._redis, address) for one in family for address in _addresses(one)]
-        return any(killed)
-
-    def _kill_client(self, client: redis.Redis, address: str) -> bool:
-        return bool(client.client_kill_filter(addr=address))
 
     def _poison(self, model: str) -> bool:
         record = self._caller.submit(model, {"x": poisonous_rows()}, uuid.uuid4().hex, 0)
@@ -132,9 +122,3 @@ class Mischief:
             self._celery.send_task(TASK_NAME, [job_id], task_id=job_id, queue=queue_of(model), ignore_result=True)
         return job_id is not None
 
-
-def _addresses(process: psutil.Process) -> list[str]:
-    """The near ends of a process's TCP connections, as the broker knows its clients."""
-    with suppress(psutil.Error):
-        return [f"{one.laddr.ip}:{one.laddr.port}" for one in process.net_connections("tcp") if one.raddr]
-    return []

@@ -28,15 +28,15 @@ def build(store: Path) -> None:
 
 
 def _save(folder: Path, one: Sum) -> None:
-    @tf.function(input_signature=[tf.TensorSpec((None, WIDTH), tf.float32, name="x")])
     def compute(x: tf.Tensor) -> dict[str, tf.Tensor]:
         is_poisoned = tf.reduce_any(tf.equal(x, POISON))
         with tf.control_dependencies([tf.cond(is_poisoned, _abort, lambda: tf.constant(True))]):
             return {"y": one.factor * x + one.offset}
 
     module = tf.Module()
-    module.compute = compute
-    tf.saved_model.save(module, str(folder), signatures=compute)
+    module.compute = tf.function(compute)
+    signature = module.compute.get_concrete_function(tf.TensorSpec((None, WIDTH), tf.float32, name="x"))
+    tf.saved_model.save(module, str(folder), signatures=signature)
 
 
 def _abort() -> tf.Tensor:

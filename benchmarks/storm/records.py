@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any
+from typing import Any, cast
 
 import redis
 
@@ -47,7 +47,8 @@ def unfinished(client: redis.Redis) -> int:
 
 def quarantined(client: redis.Redis) -> set[str]:
     """The jobs that are kept for inspection, of all models."""
-    return {job_id.decode() for model in MODELS for job_id in client.zrange(keys.quarantine(model), 0, -1)}
+    found = [cast(list[bytes], client.zrange(keys.quarantine(model), 0, -1)) for model in MODELS]
+    return {job_id.decode() for some in found for job_id in some}
 
 
 def leftovers(client: redis.Redis, kept: set[str]) -> dict[str, int]:

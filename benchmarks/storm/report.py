@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.storm.schedule import Deed
 from benchmarks.storm.course import Outcome
+from benchmarks.storm.schedule import Deed
 
 _EXAMPLES = 3
 
