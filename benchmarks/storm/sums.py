@@ -15,6 +15,10 @@ WIDTH = 3
 #: Who finds this in a row aborts. No number of a job comes near it.
 POISON = -1_000_000.0
 
+#: A row whose first number is a multiple of this holds its batch up for so long: kills are to meet jobs that run.
+SLOW_EVERY = 64.0
+SLOW_S = 0.15
+
 
 class Sum(NamedTuple):
     """y = factor * x + offset."""
