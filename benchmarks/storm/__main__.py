@@ -12,7 +12,7 @@ import click
 from benchmarks.contestant import ROOT
 from benchmarks.errors import BenchmarkError
 from benchmarks.machine import describe_machine, load_average, today
-from benchmarks.storm import course, report
+from benchmarks.storm import course, plain, report
 
 
 @click.command()
@@ -20,7 +20,8 @@ from benchmarks.storm import course, report
 @click.option("--seed", type=int, default=1, show_default=True, help="Of the schedule.")
 @click.option("--results", type=click.Path(path_type=Path), default=ROOT / "benchmarks" / "results", help="A folder.")
 @click.option("--cache", type=click.Path(path_type=Path), default=ROOT / ".cache" / "storm", help="Kept for next time.")
-def main(duration_s: float, seed: int, results: Path, cache: Path) -> None:
+@click.option("--compare", is_flag=True, help="The same over plain Celery, too.")
+def main(duration_s: float, seed: int, results: Path, cache: Path, compare: bool) -> None:
     """Strike a whole system for minutes, and audit every job that it has taken."""
     signal.signal(signal.SIGTERM, _stop)
     cache = cache.resolve()
@@ -36,11 +37,17 @@ def main(duration_s: float, seed: int, results: Path, cache: Path) -> None:
         course.build_models(cache / "models")
         # Beside the cache, not in /tmp: that may be memory, where writing to disk costs nothing.
         with tempfile.TemporaryDirectory(prefix="run-", dir=cache) as folder:
-            outcome = course.run(seed, duration_s, Path(folder) / "celeriac", cache / "models", click.echo)
+            store, run = cache / "models", Path(folder)
+            outcome = course.run(seed, duration_s, run / "celeriac", store, click.echo)
+            click.echo("\n".join(report.lines(outcome)))
+            peer = plain.run(seed, duration_s, run / "plain", store, click.echo) if compare else None
     except BenchmarkError as error:
         raise click.ClickException(str(error)) from None
-    click.echo("\n".join(report.lines(outcome)))
-    report.write_json(results / "storm.json", about, report.document(outcome))
+    figures = report.document(outcome)
+    if peer:
+        click.echo("\n".join(report.comparison(figures, peer)))
+        figures["plain_celery"] = peer
+    report.write_json(results / "storm.json", about, figures)
     if not outcome.is_clean:
         raise SystemExit(1)
 

@@ -121,4 +121,3 @@ class Mischief:
         if job_id is not None:
             self._celery.send_task(TASK_NAME, [job_id], task_id=job_id, queue=queue_of(model), ignore_result=True)
         return job_id is not None
-
