@@ -73,6 +73,10 @@ _EVERY_S = {
     Deed.DUPLICATE: 1.0,
 }
 
+#: The share of the time over which a deed is spread, where that is not all of it: poison ends after three starts of a
+#: worker, and the storm is to see its end.
+_SPREAD = {Deed.POISON: 0.6}
+
 #: How long a stopped process stays stopped: to less and to more than a lease, and than the broker's time limit.
 _STOPPED_S = (0.5, 8.0)
 
@@ -85,7 +89,7 @@ def schedule(seed: int, duration_s: float) -> list[Action]:
         count = max(1, round(duration_s / every_s))
         hits = _hits(chance, _TARGETS[deed], count)
         for number, target in enumerate(hits):
-            time_s = (number + chance.random()) * duration_s / count
+            time_s = (number + chance.random()) * duration_s * _SPREAD.get(deed, 1.0) / count
             actions.append(Action(time_s, deed, target))
             if deed is Deed.STOP:
                 actions.append(Action(time_s + chance.uniform(*_STOPPED_S), Deed.GO_ON, target))
