@@ -31,7 +31,7 @@ _WAIT_S = 5
 _MOST_LOOKS = 4
 
 #: Jobs of one library call, and the least time between two.
-WAVE_JOBS = 100
+WAVE_JOBS = 150
 WAVE_PAUSE_S = 1.0
 
 
