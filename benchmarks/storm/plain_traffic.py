@@ -51,11 +51,12 @@ class PlainTraffic:
         self._given_up.set()
 
     def _submit(self, jobs: int, pause_s: float) -> None:
+        due_s = time.monotonic()
         while not self._over.is_set():
-            next_s = time.monotonic() + pause_s
             for _ in range(jobs):
                 self._submit_one(next(self._numbers))
-            self._over.wait(max(0.0, next_s - time.monotonic()))
+            due_s += pause_s
+            self._over.wait(max(0.0, due_s - time.monotonic()))
 
     def _submit_one(self, number: int) -> None:
         model, rows = MODELS[number % len(MODELS)], rows_of(number)

@@ -30,7 +30,7 @@ _WAIT_S = 5
 #: Then a client leaves its job alone: the audit will see to it.
 _MOST_LOOKS = 4
 
-#: Jobs of one library call, and the least time between two.
+#: Jobs of one library call, and one call in so many seconds.
 WAVE_JOBS = 150
 WAVE_PAUSE_S = 1.0
 
@@ -99,10 +99,12 @@ class Traffic:
                 self._ledger.mistake(job_id)
 
     def _backfill(self) -> None:
+        due_s = time.monotonic()
         while not self._over.is_set():
-            next_s = time.monotonic() + WAVE_PAUSE_S
             self._one_wave()
-            self._over.wait(max(0.0, next_s - time.monotonic()))
+            # What an outage held up is made up for.
+            due_s += WAVE_PAUSE_S
+            self._over.wait(max(0.0, due_s - time.monotonic()))
 
     def _one_wave(self) -> None:
         wave = [(number, self._bulk_job(number)) for number in (next(self._numbers) for _ in range(WAVE_JOBS))]

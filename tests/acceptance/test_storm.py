@@ -75,7 +75,6 @@ def test_no_job_is_lost_or_told_differently_or_answered_wrongly_in_a_storm(storm
     assert figures["kills"] >= 3, storm.output()
     faults = ("lost", "conflicting", "non_terminal", "wrong", "poison_missed", "unasked")
     assert {name: figures[name] for name in faults} == dict.fromkeys(faults, 0)
-    assert all(sum(targets.values()) for targets in figures["done"].values()), figures["done"]
     assert storm.others() == []
 
 
