@@ -8,6 +8,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 
 import psutil
@@ -87,33 +88,36 @@ class Mischief:
     def _run(self) -> None:
         while (wanted := self._wanted.get()) is not None:
             action, family = wanted
+            deed = self._prepare(action, family)
             while not self._given_up.is_set():
-                # The broker may be away at any time. What was done and not confirmed is done again: a duplicate.
+                # The broker may be away at any time. What was done and not confirmed is done again.
                 with suppress(TasksError, RedisError, OperationalError, OSError):
-                    self.done[action.deed, action.target] += self._do(action, family)
+                    self.done[action.deed, action.target] += deed()
                     break
                 self._given_up.wait(_RETRY_S)
 
-    def _do(self, action: Action, family: Sequence[psutil.Process]) -> bool:
+    def _prepare(self, action: Action, family: Sequence[psutil.Process]) -> Callable[[], bool]:
+        """What does a deed, and says whether it met anybody. Done again, it makes no second job."""
+        model = action.target
         if action.deed is Deed.CUT:
-            return cut(self._redis, action.target, family)
+            return partial(cut, self._redis, action.target, family)
         if action.deed is Deed.POISON:
-            return self._poison(action.target)
+            return partial(self._poison, model, uuid.uuid4().hex)
         if action.deed is Deed.UNDECODABLE:
-            return self._send_undecodable(action.target)
-        return self._send_twice(action.target)
+            content_type, payload = encode_arrays({"x": rows_of(0)})
+            job = Job(id=new_job_id(), model=model, version=1, content_type=content_type, rows=1)
+            return partial(self._send_undecodable, job, payload[:-_CUT_BYTES])
+        return partial(self._send_twice, model)
 
-    def _poison(self, model: str) -> bool:
-        record = self._caller.submit(model, {"x": poisonous_rows()}, uuid.uuid4().hex, 0)
+    def _poison(self, model: str, key: str) -> bool:
+        record = self._caller.submit(model, {"x": poisonous_rows()}, key, 0)
         if record is not None:
             self._ledger.promise(str(record["id"]), Promise(model, Kind.POISON, 0))
         return record is not None
 
-    def _send_undecodable(self, model: str) -> bool:
-        content_type, payload = encode_arrays({"x": rows_of(0)})
-        job = Job(id=new_job_id(), model=model, version=1, content_type=content_type, rows=1)
-        self._store.submit(job, payload[:-_CUT_BYTES])
-        self._ledger.promise(job.id, Promise(model, Kind.UNDECODABLE, 0))
+    def _send_undecodable(self, job: Job, payload: bytes) -> bool:
+        self._store.submit(job, payload)
+        self._ledger.promise(job.id, Promise(job.model, Kind.UNDECODABLE, 0))
         return True
 
     def _send_twice(self, model: str) -> bool:
