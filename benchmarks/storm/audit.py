@@ -68,7 +68,7 @@ def audit(
         if after.status not in TERMINAL:
             faults.non_terminal.append(job_id)
             continue
-        if before != after or len(ledger.told[job_id] | {after.status}) > 1 or ledger.ends[job_id] > 1:
+        if before != after or len(ledger.told.get(job_id, set()) | {after.status}) > 1 or ledger.ends[job_id] > 1:
             faults.conflicting.append(job_id)
         if promise.kind is Kind.POISON:
             if not _failed_as(after, FailureType.POISONED) or job_id not in quarantined:

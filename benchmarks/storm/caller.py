@@ -16,7 +16,7 @@ _TIMEOUT_S = 20.0
 
 _RETRY_S = 0.2
 
-#: Taken; nothing for now, ask again: too many, not here now, and what a server says that is being stopped.
+#: The statuses that say that a job was taken, and those that say to ask again later.
 _TAKEN = (200, 202)
 _AGAIN = (429, 503)
 
