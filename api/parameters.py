@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from api.errors import InvalidParameter
@@ -22,6 +22,10 @@ class Parameters:
     annotate: bool = False
     expires_in_s: float | None = None
     tag: str = ""
+
+    def with_deadline(self, max_queue_age_s: int) -> Parameters:
+        """These, and where the client has set no deadline the operator's; 0 is none."""
+        return replace(self, expires_in_s=self.expires_in_s or max_queue_age_s or None)
 
 
 def read_parameters(given: Iterable[tuple[str, Any]]) -> Parameters:

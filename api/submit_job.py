@@ -49,7 +49,7 @@ def submit_job(model: str, version: str | None = None) -> Response:
         owner=owner(),
         content_type=checked.content_type,
         rows=checked.rows,
-        **vars(parameters),
+        **vars(parameters.with_deadline(services().settings.max_queue_age_s)),
     )
     preferences = parse_prefer(request.headers.get("Prefer", ""), MAX_WAIT_S)
     with services().waiters.place(job.id, preferences.wait_s) as place:

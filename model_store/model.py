@@ -41,6 +41,7 @@ class Model:
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
         row_outputs: Names of the outputs with one entry a row on axis 0.
         batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
+        before_call: Called before each call of the program, on its thread; somebody may want to know that it lives.
     """
 
     def __init__(self, stored: StoredModel, program: Program, spec: ModelSpec, image: ImageSpec | None) -> None:
@@ -52,6 +53,7 @@ class Model:
         self.image = image
         self.row_outputs = frozenset(name for name, spec in self.signature.outputs.items() if _has_open_rows(spec))
         self.batching = Batching()
+        self.before_call: Callable[[], None] = _nothing
         self._program = program
         self._fixed_rows: int | None = None
         self._is_divided = False
@@ -190,12 +192,17 @@ class Model:
     def _run(self, inputs: Arrays) -> dict[str, np.ndarray]:
         try:
             tensors = {name: _to_tensor(inputs[name], spec) for name, spec in self.signature.inputs.items()}
+            self.before_call()
             outputs = self._program.run(tensors)
             return {name: _to_array(outputs[name]) for name in self.signature.outputs}
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise OutOfMemory(f"{self.name} ran out of memory: {one_line(error)}.") from None
         except (tf.errors.OpError, ValueError, TypeError) as error:
             raise PredictError(f"{self.name} failed on these inputs: {one_line(error)}.") from None
+
+
+def _nothing() -> None:
+    pass
 
 
 def _bytes(arrays: Arrays) -> int:

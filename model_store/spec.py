@@ -17,6 +17,7 @@ KINDS = ("tensors", "classifier", "detector")
 LARGEST_SIDE = 16_384
 LARGEST_BATCH = 65_536
 LONGEST_WAIT_MS = 60_000
+LONGEST_RUN_S = 604_800
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class ModelSpec:
         labels: Class number to name; None where the model has no labels.
         outputs: The outputs wanted, in order; None takes the file's own.
         min_score: What a detection must score to be told, unless the job says otherwise; 0 to 1.
+        run_timeout_s: How long one call may take before its worker ends; None leaves it to the operator's setting.
         image: How pictures become inputs; None where the file does not say.
         device: Where the model runs.
         batching: How many rows share a call.
@@ -87,6 +89,7 @@ class ModelSpec:
     labels: Mapping[int, str] | None = None
     outputs: tuple[str, ...] | None = None
     min_score: float = 0.5
+    run_timeout_s: int | None = None
     image: ImageSpec | None = None
     device: DeviceSpec = DeviceSpec()
     batching: BatchingSpec = BatchingSpec()
@@ -119,7 +122,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
     top = Table(file, "", values)
-    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "image", "device", "batching")
+    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
     labels = top.read("labels", "a list of names or a table of class number = name", _labels)
     implied_kind = "tensors" if labels is None else "classifier"
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
@@ -128,6 +131,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         labels=labels,
         outputs=top.read("outputs", "a list of output names", _names),
         min_score=ModelSpec.min_score if min_score is None else min_score,
+        run_timeout_s=top.read("run_timeout_s", f"seconds, from 1 to {LONGEST_RUN_S}", whole_number(1, LONGEST_RUN_S)),
         image=_parse_image(top.table("image")) if "image" in values else None,
         device=_parse_device(top.table("device")),
         batching=_parse_batching(top.table("batching")),

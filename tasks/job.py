@@ -41,7 +41,7 @@ class FailureType(StrEnum):
     INVALID_INPUT = "invalid_input"  #: the input does not fit the model
     MODEL_ERROR = "model_error"  #: the model could not compute this input
     OUT_OF_MEMORY = "out_of_memory"  #: the worker's memory did not suffice
-    POISONED = "poisoned"  #: its worker died each time that it ran
+    POISONED = "poisoned"  #: its worker died, or had to be ended, each time that it ran
     RECORD_MISSING = "record_missing"  #: a message came for a job that nobody recorded
     RESULT_TOO_LARGE = "result_too_large"  #: more than the job store can hold
     VERSION_NOT_SERVED = "version_not_served"  #: it asked for a version that was replaced while it waited

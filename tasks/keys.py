@@ -8,6 +8,7 @@
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
 | `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
+| `swept` | string | where the next look for lost jobs of a model begins: submitted at, µs | until all were looked at |
 | `DEADLINES` | zset | ids of queued jobs that expire; score: deadline, µs | entry: until it starts or ends |
 | `KEEPER_LOCK` | string | who sweeps now | seconds |
 | `finished` | hash | status -> number of jobs that ended so, since the store was made | none |
@@ -82,6 +83,11 @@ def running(model: str) -> str:
 def quarantine(model: str) -> str:
     """The ids of a model's jobs that are kept because their workers died of them."""
     return f"{PREFIX}model:{model}:quarantine"
+
+
+def swept(model: str) -> str:
+    """How far the keeper has come in looking for lost jobs of a model."""
+    return f"{PREFIX}model:{model}:swept"
 
 
 def finished(model: str) -> str:

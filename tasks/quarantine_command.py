@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -86,7 +87,8 @@ def _opened() -> Iterator[Quarantine]:
         with closing(connect(broker_url(settings), settings.sentinel_master)) as client:
             yield Quarantine(client, JobStore(client, settings.result_ttl_s), settings.result_ttl_s)
     except TasksError as error:
-        raise click.ClickException(str(error)) from error
+        click.echo(str(error), err=True)
+        sys.exit(1)
 
 
 def _described(found: Quarantined) -> dict[str, Any]:

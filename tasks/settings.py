@@ -111,6 +111,14 @@ class Settings:
         1,
         31_536_000,
     )
+    max_queue_age_s: int = _setting(
+        "CELERIAC_MAX_QUEUE_AGE_S",
+        604_800,
+        "a job that has not begun so many seconds after its submission expires, unless it has its own `expires_in_s`; "
+        "0: never",
+        0,
+        31_536_000,
+    )
     quarantine_ttl_s: int = _setting(
         "CELERIAC_QUARANTINE_TTL_S",
         QUARANTINE_TTL_S,
@@ -124,6 +132,13 @@ class Settings:
         "a worker that has not been heard of for this many seconds loses its jobs to another",
         3,
         3600,
+    )
+    run_timeout_s: int = _setting(
+        "CELERIAC_RUN_TIMEOUT_S",
+        300,
+        "a worker whose model takes longer for one call ends, in seconds; `run_timeout_s` in model.toml goes before",
+        1,
+        604_800,
     )
     bulk_patience_s: int = _setting(
         "CELERIAC_BULK_PATIENCE_S",

@@ -40,8 +40,9 @@ logger = logging.getLogger(__name__)
 _TENSORFLOW_LOG_LEVEL = "2"
 
 
-#: Most messages that a worker may hold: the batches in the model, those being stored, and some more. How many it really
-#: claims is decided by `tasks.batching.batcher`, in rows; this is Celery's limit, and shows in `inspect stats`.
+#: Most messages that a worker may hold beside those in the model, in batches: two of bulk jobs and two of interactive
+#: ones, and those being stored; and some messages more. How many it really claims is decided by
+#: `tasks.batching.batcher`, in rows; this is Celery's limit, and shows in `inspect stats`.
 PREFETCH_BATCHES = 6
 MOST_WAITING = 8
 
@@ -82,7 +83,8 @@ def prepare(sender: Any, **_: Any) -> None:
         sys.excepthook(type(error), error, error.__traceback__)
         _give_in(registry, name, f"The model {name} could not be loaded: {type(error).__name__}: {error}")
     sender.app.tasks[TASK_NAME].bench = Bench(model, client, sender.hostname, settings)
-    sender.prefetch_multiplier = PREFETCH_BATCHES * max(model.batching.max_rows, 1) + MOST_WAITING
+    batches = PREFETCH_BATCHES + settings.parallel_batches
+    sender.prefetch_multiplier = batches * max(model.batching.max_rows, 1) + MOST_WAITING
     worker = LiveWorker(sender.hostname, os.getpid(), model.version, device)
     _follow_life(Heartbeat(registry, model.describe(), worker))
 

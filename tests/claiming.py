@@ -12,7 +12,7 @@ import redis
 
 from tasks import keys
 from tasks.broker import server_time_us
-from tasks.queues import PRIORITY_STEPS, queue_list
+from tasks.queues import PRIORITY_STEPS, lane_of, queue_list
 from tasks.transport.scripts import Claimed, ClaimScripts, SourceList
 
 QUEUE = "model.digits"
@@ -25,8 +25,8 @@ class Worker:
     def __init__(self, client: redis.Redis, lease_s: float = LEASE_S, queue: str = QUEUE) -> None:
         self.owner = uuid.uuid4().hex
         self.scripts = ClaimScripts(client, "unacked", "unacked_index", lease_s)
-        names = [queue_list(queue, priority) for priority in PRIORITY_STEPS]
-        self.lists = [SourceList(name, queue, keys.held(self.owner, name)) for name in names]
+        names = {queue_list(queue, priority): lane_of(priority) for priority in PRIORITY_STEPS}
+        self.lists = [SourceList(name, queue, lane, keys.held(self.owner, name)) for name, lane in names.items()]
         self.tokens: dict[str, str] = {}
 
     def claim(self, most: int = 100) -> list[Claimed]:

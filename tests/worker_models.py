@@ -13,6 +13,9 @@ from tests.tiny_models import save_saved_model, version_folder
 #: Rows of a batch.
 MAX_ROWS = 32
 
+#: What no worker survives.
+DEADLY = 1e30
+
 TOML = f"[batching]\nmax_batch_size = {MAX_ROWS}\n"
 
 SPEC = {
@@ -31,13 +34,21 @@ def add_willing(store: Path, name: str) -> Path:
 def willing(x: tf.Tensor, entry: tf.Tensor, wait_ms: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:
     """y = 2x + 1 after the longest of the rows' waits.
 
-    Fails where a row's `entry` is none of a table of four, and where `numbers` float32 do not fit into memory.
+    Fails where a row's `entry` is none of a table of four, and where `numbers` float32 do not fit into memory. Aborts
+    its process where an x is `DEADLY`.
     """
     until_s = tf.timestamp() + tf.cast(tf.reduce_max(wait_ms), tf.float64) / 1000.0
     waited = tf.while_loop(lambda now_s: now_s < until_s, lambda _: [tf.timestamp()], [tf.timestamp()])[0]
     filled = tf.reduce_sum(tf.random.uniform([tf.reduce_max(numbers)]))
-    done = tf.cast(waited, tf.float32) * 0.0 + filled * 0.0
+    alive = tf.cond(tf.reduce_any(x >= DEADLY), lambda: _abort(filled), lambda: filled)
+    done = tf.cast(waited, tf.float32) * 0.0 + alive * 0.0
     return {"y": 2.0 * x + 1.0 + done, "entry": tf.gather(tf.constant([1.0, 2.0, 3.0, 4.0]), entry)}
+
+
+def _abort(number: tf.Tensor) -> tf.Tensor:
+    # What no output depends on is not run.
+    with tf.control_dependencies([tf.raw_ops.Abort(error_msg="A test wants its worker to die.")]):
+        return tf.identity(number)
 
 
 def willing_inputs(number: float, rows: int = 1, width: int = 3, **values: Any) -> dict[str, Any]:

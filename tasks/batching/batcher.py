@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from time import monotonic
 from typing import Any
 
 from tasks.batching.entry import Entry
-from tasks.batching.plan import may_begin, messages_wanted, next_batch, wait_s
+from tasks.batching.plan import may_begin, may_run_beside, messages_wanted, next_batch, runnable_lanes, wait_s
 from tasks.job import Lane
+from tasks.transport.claims import Wanted
 from tasks.transport.scripts import MOST_AT_ONCE
 
 #: While jobs are being run, claims are this far apart, so that one claim takes what came in meanwhile.
@@ -54,7 +55,8 @@ class Batcher:
         self._running: dict[int, bool] = {}
         self._closed = False
         self._rows_a_job = 1.0
-        self._is_drained = True
+        #: Lanes of which nothing waits in Redis, as far as is known.
+        self._emptied = frozenset(Lane)
         self._bulk_served_s = monotonic()
         self._claimed_s = 0.0
 
@@ -64,24 +66,21 @@ class Batcher:
         """A job was claimed."""
         with self._lock:
             self._start_patience()
-            self._is_drained = False
             self._waiting[entry.lane].append(entry)
             self._arrived.notify()
 
-    def wanted(self) -> int:
-        """How many more messages to claim now."""
+    def wanted(self) -> Wanted:
+        """How many messages to claim now, and of which lanes."""
         with self._lock:
-            held = sum(map(len, self._waiting.values())) + len(self._loading)
-            rows = held * self._rows_a_job + sum(entry.rows for entry in self._ready)
+            wanted = Wanted(0, ()) if self._closed else self._missing()
             is_busy = not self.is_idle()
-            number = 0 if self._closed else messages_wanted(rows, self._rows_a_job, self._max_rows())
         pause_s = self._claimed_s + CLAIM_PAUSE_S - monotonic()
-        if number and is_busy and pause_s > 0:
+        if wanted.number and is_busy and pause_s > 0:
             self._ask_again(pause_s)
-            return 0
-        if number:
+            return Wanted(0, ())
+        if wanted.number:
             self._claimed_s = monotonic()
-        return min(number, MOST_AT_ONCE)
+        return wanted
 
     def is_idle(self) -> bool:
         """Whether there is no job, here or in the model."""
@@ -92,11 +91,12 @@ class Batcher:
         """Whether bulk jobs have been held up too long."""
         return monotonic() - self._bulk_served_s >= self._bulk_patience_s
 
-    def emptied(self) -> None:
-        """Nothing waits in Redis, so no bulk job is held up but those that are here, until the next job comes."""
+    def emptied(self, lanes: Collection[Lane]) -> None:
+        """Nothing of these lanes waits in Redis; where this is so of bulk, none is held up but those that are here."""
         with self._lock:
-            self._is_drained = True
+            self._emptied = frozenset(lanes)
             self._start_patience()
+            self._readied.notify_all()
 
     def lost(self, tags: frozenset[str]) -> None:
         """These jobs are another worker's; those that have begun find out by themselves."""
@@ -127,7 +127,7 @@ class Batcher:
             self._arrived.wait_for(lambda: self._closed or any(self._waiting.values()))
             if self._closed:
                 return []
-            lanes = [Lane.BULK, Lane.INTERACTIVE] if self.bulk_first() else [Lane.INTERACTIVE, Lane.BULK]
+            lanes = runnable_lanes(interactive_waits=False, bulk_is_due=self.bulk_first())
             waiting = next(self._waiting[lane] for lane in lanes if self._waiting[lane])
             self._loading = [waiting.popleft() for _ in range(min(most, len(waiting)))]
             return list(self._loading)
@@ -154,25 +154,46 @@ class Batcher:
         """The jobs to run next; waits for one. Empty when closed. Those of the thread's last batch are done with."""
         with self._lock:
             was_suspect = self._running.pop(threading.get_ident(), None)
-            if was_suspect is not None and not self._ready:
-                self._ask_again(0.0)
             if was_suspect:
                 self._readied.notify_all()
+            if was_suspect is not None and (not self._ready or self._interactive_waits()):
+                self._ask_again(0.0)
             while not self._closed:
                 pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
-                bulk_is_due = self.bulk_first()
-                if not pause_s and may_begin(self._ready, self._running.values(), self._max_rows(), bulk_is_due):
-                    return self._take_batch(bulk_is_due)
+                if not pause_s and (batch := self._take_batch()):
+                    return batch
                 self._readied.wait(pause_s or None)
             return []
 
+    def _missing(self) -> Wanted:
+        missing = self._missing_of(tuple(Lane))
+        if not missing:
+            # What is held of bulk must not keep interactive jobs from being seen.
+            return Wanted(self._missing_of((Lane.INTERACTIVE,)), (Lane.INTERACTIVE,))
+        return Wanted(missing, runnable_lanes(interactive_waits=False, bulk_is_due=self.bulk_first()))
+
+    def _missing_of(self, lanes: Collection[Lane]) -> int:
+        held = sum(len(self._waiting[lane]) for lane in lanes) + sum(entry.lane in lanes for entry in self._loading)
+        rows = held * self._rows_a_job + sum(entry.rows for entry in self._ready if entry.lane in lanes)
+        return min(messages_wanted(rows, self._rows_a_job, self._max_rows()), MOST_AT_ONCE)
+
+    def _interactive_waits(self) -> bool:
+        """Whether an interactive job waits, as far as is known, that is not ready."""
+        is_loading = any(entry.lane is Lane.INTERACTIVE for entry in self._loading)
+        return is_loading or bool(self._waiting[Lane.INTERACTIVE]) or Lane.INTERACTIVE not in self._emptied
+
     def _start_patience(self) -> None:
         held = [*self._waiting[Lane.BULK], *self._loading, *self._ready]
-        if self._is_drained and all(entry.lane is not Lane.BULK for entry in held):
+        if Lane.BULK in self._emptied and all(entry.lane is not Lane.BULK for entry in held):
             self._bulk_served_s = monotonic()
 
-    def _take_batch(self, bulk_is_due: bool) -> list[Entry]:
-        batch = next_batch(self._ready, self._max_rows(), bulk_is_due)
+    def _take_batch(self) -> list[Entry]:
+        if not may_begin(self._ready, len(self._running), self._max_rows()):
+            return []
+        lanes = runnable_lanes(self._interactive_waits(), self.bulk_first())
+        batch = next_batch(self._ready, self._max_rows(), lanes)
+        if not batch or not may_run_beside(batch, self._running.values()):
+            return []
         if batch[0].lane is Lane.BULK:
             self._bulk_served_s = monotonic()
         taken = set(batch)
@@ -194,3 +215,5 @@ class Batcher:
         self._loading = [entry for entry in self._loading if entry not in gone]
         for lane in Lane:
             self._waiting[lane] = deque(entry for entry in self._waiting[lane] if entry not in gone)
+        # Bulk jobs may have waited for one of these.
+        self._readied.notify_all()

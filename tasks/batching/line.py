@@ -16,6 +16,7 @@ from tasks.batching.loader import Loader
 from tasks.batching.notices import Notice, Notices
 from tasks.batching.runner import Runner
 from tasks.batching.storer import Storer
+from tasks.batching.watchdog import Watchdog, end_worker
 from tasks.deliveries import Deliveries
 from tasks.job_end import JobEnds
 from tasks.job_store import JobStore
@@ -83,13 +84,16 @@ class Line:
             max_image_pixels=settings.max_image_pixels,
             threads=settings.decode_threads,
         )
-        runner = Runner(self.batcher, deliveries, computer, self._storer, self.notices)
+        self._watchdog = Watchdog(model.spec.run_timeout_s or settings.run_timeout_s, end_worker)
+        model.before_call = self._watchdog.begin_anew
+        runner = Runner(self.batcher, deliveries, computer, self._watchdog, self._storer, self.notices)
         runners = [("runner", runner.run)] * settings.parallel_batches
         runs = [("loader", loader.run), *runners, ("storer", self._storer.run)]
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs]
 
     def start(self) -> None:
         """Begin."""
+        self._watchdog.start()
         for thread in self._threads:
             thread.start()
 

@@ -23,25 +23,28 @@ class Ready(Protocol):
 R = TypeVar("R", bound=Ready)
 
 
-def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
-    """The jobs to run next, the oldest first.
+def next_batch(ready: Sequence[R], max_rows: int, lanes: Sequence[Lane]) -> list[R]:
+    """The jobs to run next, the oldest first; none where none of these lanes is ready.
 
-    Bulk jobs only where no interactive job is ready, unless they are due. The batch is that of the oldest job of the
-    lane: all of its group that fit. A job without a group runs alone, and so does one that is larger than a batch.
+    The batch is that of the oldest job of the first lane that has one: all of its group that fit. A job without a group
+    runs alone, and so does one that is larger than a batch.
 
     Args:
-        ready: in the order of their arrival; at least one.
+        ready: in the order of their arrival.
         max_rows: most rows of a batch; those of the first job's size may allow fewer.
-        bulk_is_due: whether bulk jobs have waited too long.
+        lanes: those that may run now, the preferred one first, see `runnable_lanes`.
     """
-    first = _next_job(ready, bulk_is_due)
+    lane = next((lane for lane in lanes if any(job.lane is lane for job in ready)), None)
+    if lane is None:
+        return []
+    first = next(job for job in ready if job.lane is lane)
     if first.group is None:
         return [first]
     batch: list[R] = []
     rows, most_rows = 0, min(max_rows, first.batch_rows)
     for job in ready:
         fits = not batch or rows + job.rows <= most_rows
-        if fits and job.lane is first.lane and job.group == first.group:
+        if fits and job.lane is lane and job.group == first.group:
             batch.append(job)
             rows += job.rows
             if rows >= most_rows:
@@ -49,29 +52,37 @@ def next_batch(ready: Sequence[R], max_rows: int, bulk_is_due: bool) -> list[R]:
     return batch
 
 
-def _next_job(ready: Sequence[R], bulk_is_due: bool) -> R:
-    wanted = Lane.BULK if bulk_is_due else Lane.INTERACTIVE
-    return next((job for job in ready if job.lane is wanted), ready[0])
+def runnable_lanes(interactive_waits: bool, bulk_is_due: bool) -> tuple[Lane, ...]:
+    """The lanes that may run now, the preferred one first.
+
+    Bulk jobs run only where no interactive job waits, unless they are due.
+
+    Args:
+        interactive_waits: whether an interactive job waits that is not ready, here or in Redis.
+        bulk_is_due: whether bulk jobs have waited too long.
+    """
+    if bulk_is_due:
+        return (Lane.BULK, Lane.INTERACTIVE)
+    return (Lane.INTERACTIVE,) if interactive_waits else (Lane.INTERACTIVE, Lane.BULK)
 
 
-def may_begin(ready: Sequence[Ready], running: Collection[bool], max_rows: int, bulk_is_due: bool) -> bool:
+def may_begin(ready: Sequence[Ready], running: int, max_rows: int) -> bool:
     """Whether a batch may begin now, beside those that are running.
-
-    Nothing runs beside a suspect: if its worker dies again, no other job has an attempt less.
 
     Another one only where it is at least half full: a smaller one may still grow, and would only slow the first one
     down. It uses what the first leaves free, the cores above all, which batches share (`tasks.loading.merged_device`).
+    """
+    return bool(ready) and (running == 0 or 2 * sum(job.rows for job in ready) >= max_rows)
+
+
+def may_run_beside(batch: Sequence[Ready], running: Collection[bool]) -> bool:
+    """Whether a batch may begin beside others: nothing runs beside a suspect, whose death would be theirs too.
 
     Args:
-        ready: in the order of their arrival.
+        batch: the next one.
         running: for each batch in the model, whether it is a suspect's.
-        max_rows: most rows of a batch.
-        bulk_is_due: whether bulk jobs have waited too long.
     """
-    if not ready or not running:
-        return bool(ready)
-    is_half_full = 2 * sum(job.rows for job in ready) >= max_rows
-    return is_half_full and not any(running) and not _next_job(ready, bulk_is_due).is_suspect
+    return not running or not (any(running) or batch[0].is_suspect)
 
 
 def wait_s(ready: Sequence[Ready], max_rows: int, max_wait_s: float, now_s: float) -> float:

@@ -19,6 +19,7 @@ from tasks.batching.entry import Entry
 from tasks.batching.notices import Notices
 from tasks.batching.storer import GIVEN_BACK, REVOKED, Ran, Refused, Storer
 from tasks.batching.until_answered import until_answered
+from tasks.batching.watchdog import Watchdog
 from tasks.deliveries import Deliveries
 
 logger = logging.getLogger(__name__)
@@ -32,11 +33,18 @@ class Runner:
     """
 
     def __init__(
-        self, batcher: Batcher, beginning: Deliveries, computer: Computer, storer: Storer, notices: Notices
+        self,
+        batcher: Batcher,
+        beginning: Deliveries,
+        computer: Computer,
+        watchdog: Watchdog,
+        storer: Storer,
+        notices: Notices,
     ) -> None:
         self._batcher = batcher
         self._deliveries = beginning
         self._computer = computer
+        self._watchdog = watchdog
         self._storer = storer
         self._notices = notices
 
@@ -57,7 +65,8 @@ class Runner:
         self._notices.post(lambda: announce.started(entry.request for entry in begun))
         inputs = [entry.inputs.arrays for entry in begun if entry.inputs is not None]
         began_s = time.perf_counter()
-        computed = self._computer.run(inputs, [entry.rows for entry in begun])
+        with self._watchdog.watching():
+            computed = self._computer.run(inputs, [entry.rows for entry in begun])
         self._storer.put(Ran(begun, computed, (time.perf_counter() - began_s) * 1000))
 
     def _begin(self, batch: Sequence[Entry]) -> list[str | None]:

@@ -106,7 +106,7 @@ class Storer:
             status = Status.EXPIRED if word == deliveries.LATE else Status.CANCELLED
             return End(job_id=entry.delivery.job_id, status=status, delivery=entry.number)
         if word == deliveries.POISONED:
-            message = f"Its worker died each of the {deliveries.MAX_ATTEMPTS} times that it ran."
+            message = f"Its worker died, or had to be ended, each of the {deliveries.MAX_ATTEMPTS} times that it ran."
             return self._end(entry, Answer(0.0, failure=Failure(FailureType.POISONED, message)))
         return None
 

@@ -1,8 +1,8 @@
 -- Give jobs of one model their terminal status, once. The only place where a job ends.
 -- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines, 5 quarantine
--- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s,
---       6 lifetime in the quarantine in s, then for each job: its id, status, the delivery that must still be the job's (empty: any), the number of record fields
---       and values, those in turn, the number of the result's parts and bytes, those in turn
+-- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s, 6 that in the
+--       quarantine, then for each job: its id, status, the delivery that must still be the job's (empty: any), the
+--       number of record fields and values, those in turn, the number of the result's parts and bytes, those in turn
 -- Returns for each job 'done', 'missing', 'stale' (it is with another worker), or the terminal status that it has.
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])
@@ -10,16 +10,16 @@ local words, ended, told, counts = {}, {}, {}, {}
 -- First a command that frees: Redis lets a script that began so go on when its memory is full.
 redis.call('ZREM', KEYS[2], '')
 
--- One that its workers died of is kept with its input, to be looked at; of all others the input is freed.
+-- One that its workers died of is kept with its input, to be looked at; of all others the input is freed. Returns the
+-- lifetime of its record.
 local function keep_or_free(job, id, status)
   if status == 'failed' and redis.call('HGET', job, 'failure_type') == 'poisoned' then
     redis.call('ZADD', KEYS[5], now_us, id)
     redis.call('EXPIRE', job .. ARGV[2], ARGV[6])
-    redis.call('EXPIRE', job, ARGV[6])
-  else
-    redis.call('DEL', job .. ARGV[2])
-    redis.call('EXPIRE', job, ARGV[5])
+    return ARGV[6]
   end
+  redis.call('DEL', job .. ARGV[2])
+  return ARGV[5]
 end
 
 local function finish(id, status, delivery, fields, parts, next)
@@ -33,7 +33,7 @@ local function finish(id, status, delivery, fields, parts, next)
     return 'stale'
   end
   redis.call('HSET', job, 'status', status, 'finished_at_us', now_us, unpack(ARGV, fields, parts - 2))
-  keep_or_free(job, id, status)
+  redis.call('EXPIRE', job, keep_or_free(job, id, status))
   if next > parts then
     redis.call('HSET', job .. ARGV[3], unpack(ARGV, parts, next - 1))
     redis.call('EXPIRE', job .. ARGV[3], ARGV[5])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,10 +17,11 @@ from redis.exceptions import NoScriptError
 
 from tasks import keys
 from tasks.broker import SENTINEL_OPTIONS
-from tasks.queues import BULK_PRIORITIES
-from tasks.transport.claims import Claims
+from tasks.job import Lane
+from tasks.queues import lane_of
+from tasks.transport.claims import Claims, Wanted
 from tasks.transport.qos import QoS
-from tasks.transport.scripts import MOST_AT_ONCE, Claimed, ClaimScripts, SourceList, read_claimed
+from tasks.transport.scripts import MOST_AT_ONCE, Claimed, ClaimScripts, SourceList, emptied_lanes, read_claimed
 from tasks.transport.waits import ClaimAhead, Waits
 
 logger = logging.getLogger(__name__)
@@ -67,10 +68,10 @@ class Claiming(_Base):  # type: ignore[misc]
             self.scripts.give_back_unknown(self.claims.owner, self.claims.tokens)
             self.claiming = True
             self._renew()
-        most = self._wanted()
+        most, lanes = self._wanted()
         if most <= 0:
             return
-        sources = self._sources()
+        sources = self._sources(lanes)
         if self._is_idle() and not self._woken:
             self._wait(sources, most)
         elif self._woken or not self._waits.all_pending(sources):
@@ -79,7 +80,7 @@ class Claiming(_Base):  # type: ignore[misc]
             claimed = self.scripts.claim(sources, most, token)
             if len(claimed) < most:
                 self._wait(sources, 0 if claimed else most)
-            self._take(claimed, token, most)
+            self._take(claimed, token, emptied_lanes(sources, claimed, most))
 
     def settle(self) -> None:
         """Tell Redis what was acknowledged and rejected since the last time, in one step each."""
@@ -146,29 +147,29 @@ class Claiming(_Base):  # type: ignore[misc]
     def _shared_client(self) -> Any:
         return self._create_client()
 
-    def _wanted(self) -> int:
+    def _wanted(self) -> Wanted:
         allowed = self.qos.prefetch_count - len(self.claims) if self.qos.prefetch_count else MOST_AT_ONCE
-        return min(allowed, MOST_AT_ONCE, self.claims.demand.wanted() if self.claims.demand else MOST_AT_ONCE)
+        wanted = self.claims.demand.wanted() if self.claims.demand else Wanted(MOST_AT_ONCE, tuple(Lane))
+        return wanted._replace(number=min(allowed, wanted.number))
 
-    def _sources(self) -> list[SourceList]:
-        """All lists of the queues that are consumed, in the order in which they are to be emptied."""
-        steps = list(self.priority_steps)
-        if self.claims.demand and self.claims.demand.bulk_first():
-            steps.sort(key=lambda priority: priority not in BULK_PRIORITIES)
+    def _sources(self, lanes: Sequence[Lane] = tuple(Lane)) -> list[SourceList]:
+        """The lists of these lanes of the queues that are consumed, in the order in which they are to be emptied."""
         queues = self.active_queues
-        return [self._source(queue, priority) for priority in steps for queue in queues]
+        sources = [self._source(queue, priority) for priority in self.priority_steps for queue in queues]
+        return [source for lane in lanes for source in sources if source.lane is lane]
 
     def _source(self, queue: str, priority: int) -> SourceList:
         if (queue, priority) not in self._known_lists:
             key = self.global_keyprefix + self._q_for_pri(queue, priority)
-            self._known_lists[queue, priority] = SourceList(key, queue, keys.held(self.claims.owner, key))
+            source = SourceList(key, queue, lane_of(priority), keys.held(self.claims.owner, key))
+            self._known_lists[queue, priority] = source
         return self._known_lists[queue, priority]
 
-    def _take(self, claimed: list[Claimed], token: str, most: int) -> None:
+    def _take(self, claimed: list[Claimed], token: str, emptied: Collection[Lane]) -> None:
         for message in claimed:
             self.claims.add(message.tag, token)
-        if len(claimed) < most and self.claims.demand:
-            self.claims.demand.emptied()
+        if self.claims.demand:
+            self.claims.demand.emptied(emptied)
         left = deque(claimed)
         try:
             while left:
@@ -208,7 +209,7 @@ class Claiming(_Base):  # type: ignore[misc]
 
     def _claim_ahead(self, sources: list[SourceList], most: int) -> ClaimAhead:
         token = self.claims.new_token()
-        return ClaimAhead(token, sources, self.scripts.claim_command(sources, most, token))
+        return ClaimAhead(token, sources, most, self.scripts.claim_command(sources, most, token))
 
     def _on_moved(self, key: str) -> None:
         try:
@@ -220,7 +221,7 @@ class Claiming(_Base):  # type: ignore[misc]
             self._woken = answer.moved or self._woken
         else:
             claimed = read_claimed(answer.ahead.lists, answer.claimed)
-            self._take(claimed, answer.ahead.token, len(claimed) + 1)
+            self._take(claimed, answer.ahead.token, emptied_lanes(answer.ahead.lists, claimed, answer.ahead.most))
 
     def _is_idle(self) -> bool:
         return self.claims.demand is None or self.claims.demand.is_idle()

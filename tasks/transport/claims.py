@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import count
 from time import monotonic
-from typing import Protocol
+from typing import NamedTuple, Protocol
+
+from tasks.job import Lane
+
+
+class Wanted(NamedTuple):
+    """How many messages to claim now, and from which lanes' lists, those to be emptied first foremost."""
+
+    number: int
+    lanes: tuple[Lane, ...]
 
 
 class Demand(Protocol):
     """Who decides what is claimed, and wants to know what became of it. Called on the event loop."""
 
-    def wanted(self) -> int:
-        """How many more messages are wanted now; the prefetch count may allow less."""
+    def wanted(self) -> Wanted:
+        """What is to be claimed now; the prefetch count may allow less."""
 
     def is_idle(self) -> bool:
         """Whether nothing is in hand: then a message is claimed the moment that it comes, with all that came."""
 
-    def bulk_first(self) -> bool:
-        """Whether the next claim shall begin with the bulk lists."""
-
-    def emptied(self) -> None:
-        """A claim found less than was wanted: nothing waits in Redis."""
+    def emptied(self, lanes: Collection[Lane]) -> None:
+        """What the latest claim has shown: nothing waits in the lists of these lanes, of others it is not known."""
 
     def lost(self, tags: frozenset[str]) -> None:
         """These messages are another worker's now."""

@@ -10,6 +10,7 @@ from typing import Any
 import redis
 
 from tasks import keys
+from tasks.job import Lane
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -22,10 +23,11 @@ _FORGET_HOLDING_AFTER_S = 60
 
 @dataclass(frozen=True)
 class SourceList:
-    """A list that messages are claimed from: its key, its queue's name, and this worker's holding list for it."""
+    """A list that messages are claimed from: its key, its queue's name, its lane, this worker's holding list for it."""
 
     key: str
     queue: str
+    lane: Lane
     holding: str
 
 
@@ -34,6 +36,7 @@ class Claimed:
     """A claimed message as it lay in Redis."""
 
     queue: str
+    lane: Lane
     tag: str
     raw: bytes
 
@@ -128,8 +131,18 @@ class ClaimScripts:
 
 def read_claimed(lists: Sequence[SourceList], answer: Sequence[Any]) -> list[Claimed]:
     """The claim script's answer."""
-    triples = zip(answer[::3], answer[1::3], answer[2::3], strict=True)
-    return [Claimed(lists[number - 1].queue, tag.decode(), raw) for number, tag, raw in triples]
+    sources = [lists[number - 1] for number in answer[::3]]
+    rest = zip(sources, answer[1::3], answer[2::3], strict=True)
+    return [Claimed(source.queue, source.lane, tag.decode(), raw) for source, tag, raw in rest]
+
+
+def emptied_lanes(lists: Sequence[SourceList], claimed: Sequence[Claimed], most: int) -> set[Lane]:
+    """The lanes of whose messages none is left, as a claim of at most `most` from these lists shows.
+
+    Lists are emptied in turn: a claim that was full has emptied those before the one that its last message came from.
+    """
+    lanes = list(dict.fromkeys(source.lane for source in lists))
+    return set(lanes if len(claimed) < most else lanes[: lanes.index(claimed[-1].lane)])
 
 
 def _script(client: redis.Redis, name: str) -> Any:

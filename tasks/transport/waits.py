@@ -19,10 +19,11 @@ OVERDUE_S = 10.0
 
 @dataclass(frozen=True)
 class ClaimAhead:
-    """A claim that Redis is to make directly after a wait: its token, its lists, its command."""
+    """A claim that Redis is to make directly after a wait: its token, its lists, how many at most, its command."""
 
     token: str
     lists: Sequence[SourceList]
+    most: int
     command: tuple[Any, ...]
 
 

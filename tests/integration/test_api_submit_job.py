@@ -100,6 +100,20 @@ def test_parameters_come_in_the_query_the_form_and_json(http: FlaskClient, job_s
     assert (job.lane, job.tag, job.expires_in_s) == (Lane.BULK, "t", 1.5)
 
 
+def test_a_job_without_a_deadline_has_the_operators_and_0_is_none(
+    client: redis.Redis, job_store: JobStore, registry: ModelRegistry, http: FlaskClient
+) -> None:
+    week_s = 604_800.0
+    job = job_store.get(submit(http))
+    assert job.expires_in_s == week_s
+    assert client.zscore(keys.DEADLINES, job.id) == (job.created_at_us or 0) + week_s * 1_000_000
+    longer = {"instances": ROW, "parameters": {"expires_in_s": 2 * week_s}}
+    assert job_store.get(submit(http, json=longer)).expires_in_s == 2 * week_s
+    with make_http(job_store, registry, max_queue_age_s=0) as without:
+        job = job_store.get(submit(without))
+    assert job.expires_in_s is None and client.zscore(keys.DEADLINES, job.id) is None
+
+
 @pytest.mark.parametrize(
     ("query", "parameters", "field"),
     [

@@ -53,7 +53,10 @@ def test_a_claim_says_of_each_message_its_queue_and_gives_it_as_it_was_sent(clie
 
     claimed = one.scripts.claim([*one.lists, *other.lists], 10, "t:1")
 
-    assert claimed == [Claimed(QUEUE, "b", message("b")), Claimed("model.hands", "a", message("a", "model.hands"))]
+    assert claimed == [
+        Claimed(QUEUE, Lane.INTERACTIVE, "b", message("b")),
+        Claimed("model.hands", Lane.INTERACTIVE, "a", message("a", "model.hands")),
+    ]
 
 
 def test_a_claim_is_recorded_as_unacknowledged_leased_and_owned(client: redis.Redis, worker: Worker) -> None:
@@ -118,7 +121,7 @@ def nested(tag: str, **headers: Any) -> bytes:
 def test_the_tag_is_found_however_the_message_is_spelled(client: redis.Redis, worker: Worker, raw: bytes) -> None:
     client.lpush(QUEUE, raw)
 
-    assert worker.claim() == [Claimed(QUEUE, "a", raw)]
+    assert worker.claim() == [Claimed(QUEUE, Lane.INTERACTIVE, "a", raw)]
     assert is_claimed(client, {"a"})
 
 

@@ -155,6 +155,14 @@ def test_more_rows_than_a_batch_are_several_calls(tmp_path: Path) -> None:
     np.testing.assert_array_equal(outputs["y"], 2 * X)
 
 
+def test_each_call_is_told_of_before_it_is_made(tmp_path: Path) -> None:
+    model = warm(tmp_path, call_sizes, toml="[batching]\nmax_batch_size = 8\nsizes = []")
+    told: list[str] = []
+    model.before_call = lambda: told.append("call")
+    model.predict({"x": X})
+    assert told == ["call"] * 3
+
+
 def test_calls_are_padded_to_the_sizes_of_model_toml_unseen(tmp_path: Path) -> None:
     model = warm(tmp_path, call_sizes, toml="[batching]\nsizes = [4, 8]")
     assert model.batching.max_rows == 8

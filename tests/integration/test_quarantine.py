@@ -171,7 +171,7 @@ def test_the_command_retries_and_drops(valkey: Valkey, job_store: JobStore, kept
     again = command(valkey, "drop", bad.id)
     assert (again.exit_code, again.output) == (
         1,
-        f"Error: Job {bad.id} of the model digits is failed and not in the quarantine.\n",
+        f"Job {bad.id} of the model digits is failed and not in the quarantine.\n",
     )
 
 
@@ -182,9 +182,9 @@ def test_the_command_as_a_process_ends_with_1_and_a_sentence_when_it_cannot_do_i
         return done.returncode, done.stderr
 
     code, said = run(valkey.url, "show", "nonsense")
-    assert code == 1 and said.startswith("Error: There is no job nonsense;")
+    assert code == 1 and said.startswith("There is no job nonsense;")
     code, said = run("redis://127.0.0.1:1/0", "list")
-    assert code == 1 and said == "Error: The broker does not answer; try again in a moment.\n"
+    assert code == 1 and said == "The broker does not answer; try again in a moment.\n"
 
 
 def test_a_job_leaves_the_quarantine_by_itself_when_its_time_is_over(

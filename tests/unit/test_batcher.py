@@ -84,7 +84,7 @@ def test_closing_wakes_all_and_hands_out_nothing_more(batcher: Batcher) -> None:
     batcher.close()
     assert (loader.answer(), runner.answer()) == ([], [])
     batcher.add(entry("a"))
-    assert (batcher.next_waiting(9), batcher.wanted()) == ([], 0)
+    assert (batcher.next_waiting(9), batcher.wanted().number) == ([], 0)
     assert names(batcher.withdraw()) == ["a"]
 
 

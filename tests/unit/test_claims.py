@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
+from tasks.job import Lane
 from tasks.transport.channel import _read
-from tasks.transport.claims import Claims
-from tasks.transport.scripts import Claimed, SourceList, read_claimed
+from tasks.transport.claims import Claims, Wanted
+from tasks.transport.scripts import Claimed, SourceList, emptied_lanes, read_claimed
 
 
 class Wishes:
@@ -13,16 +16,13 @@ class Wishes:
     def __init__(self) -> None:
         self.gone: list[frozenset[str]] = []
 
-    def wanted(self) -> int:
-        return 0
+    def wanted(self) -> Wanted:
+        return Wanted(0, ())
 
     def is_idle(self) -> bool:
         return True
 
-    def bulk_first(self) -> bool:
-        return False
-
-    def emptied(self) -> None: ...
+    def emptied(self, lanes: Collection[Lane]) -> None: ...
 
     def lost(self, tags: frozenset[str]) -> None:
         self.gone.append(tags)
@@ -111,12 +111,33 @@ def test_what_was_lost_may_be_nobodys_wish(claims: Claims) -> None:
 
 
 def test_the_answer_to_a_claim_names_the_list_of_each_message() -> None:
-    lists = [SourceList("one", "queue-1", "h1"), SourceList("two", "queue-2", "h2")]
+    lists = [SourceList("one", "queue-1", Lane.INTERACTIVE, "h1"), SourceList("two", "queue-2", Lane.BULK, "h2")]
     assert read_claimed(lists, [2, b"tag-a", b"raw-a", 1, b"tag-b", b"raw-b"]) == [
-        Claimed("queue-2", "tag-a", b"raw-a"),
-        Claimed("queue-1", "tag-b", b"raw-b"),
+        Claimed("queue-2", Lane.BULK, "tag-a", b"raw-a"),
+        Claimed("queue-1", Lane.INTERACTIVE, "tag-b", b"raw-b"),
     ]
     assert read_claimed(lists, []) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "got", "emptied"),
+    [
+        ("ib", "", "ib"),
+        ("ib", "i", "ib"),
+        ("ib", "ii", ""),
+        ("ib", "ib", "i"),
+        ("ib", "bb", "i"),
+        ("bi", "bi", "b"),
+        ("i", "i", "i"),
+        ("i", "ii", ""),
+    ],
+)
+def test_a_claim_of_two_shows_which_lanes_are_empty(asked: str, got: str, emptied: str) -> None:
+    lanes = {"i": Lane.INTERACTIVE, "b": Lane.BULK}
+    lists = [SourceList(f"{letter}{step}", "queue", lanes[letter], "h") for letter in asked for step in (0, 1)]
+    claimed = [Claimed("queue", lanes[letter], "tag", b"raw") for letter in got]
+
+    assert emptied_lanes(lists, claimed, 2) == {lanes[letter] for letter in emptied}
 
 
 WHOLE = b'{"body": "W10=", "headers": {"eta": %s}, "properties": {"delivery_info": {}}}'

@@ -5,8 +5,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from tasks.batching.plan import may_begin, messages_wanted, next_batch, wait_s
+from tasks.batching.plan import may_begin, may_run_beside, messages_wanted, next_batch, runnable_lanes, wait_s
 from tasks.job import Lane
+
+LANES = (Lane.INTERACTIVE, Lane.BULK)
+BULK_IS_DUE = (Lane.BULK, Lane.INTERACTIVE)
 
 
 @dataclass(eq=False)
@@ -32,53 +35,72 @@ def names(jobs: list[Waiting]) -> list[str]:
 
 def test_large_rows_allow_fewer_in_a_batch() -> None:
     ready = [Waiting(name, batch_rows=2) for name in "abcde"]
-    assert names(next_batch(ready, 100, bulk_is_due=False)) == ["a", "b"]
+    assert names(next_batch(ready, 100, LANES)) == ["a", "b"]
 
 
 def test_a_batch_has_the_oldest_jobs_first_and_no_more_rows_than_it_may() -> None:
     ready = [Waiting(name) for name in "abcde"]
-    assert names(next_batch(ready, 3, bulk_is_due=False)) == ["a", "b", "c"]
-    assert names(next_batch(ready, 100, bulk_is_due=False)) == ["a", "b", "c", "d", "e"]
+    assert names(next_batch(ready, 3, LANES)) == ["a", "b", "c"]
+    assert names(next_batch(ready, 100, LANES)) == ["a", "b", "c", "d", "e"]
 
 
 def test_rows_are_counted_and_not_jobs() -> None:
     ready = [Waiting("a", rows=3), Waiting("b", rows=3), Waiting("c", rows=2), Waiting("d", rows=1)]
-    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["a", "b", "c"]
+    assert names(next_batch(ready, 8, LANES)) == ["a", "b", "c"]
 
 
 def test_a_job_that_does_not_fit_is_passed_over_for_one_that_does_and_runs_next() -> None:
     ready = [Waiting("a", rows=3), Waiting("wide", rows=6), Waiting("c", rows=2)]
-    assert names(next_batch(ready, 5, bulk_is_due=False)) == ["a", "c"]
-    assert names(next_batch(ready[1:2], 5, bulk_is_due=False)) == ["wide"]
+    assert names(next_batch(ready, 5, LANES)) == ["a", "c"]
+    assert names(next_batch(ready[1:2], 5, LANES)) == ["wide"]
 
 
 def test_a_job_larger_than_a_batch_runs_alone() -> None:
     ready = [Waiting("wide", rows=9), Waiting("b")]
-    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["wide"]
+    assert names(next_batch(ready, 8, LANES)) == ["wide"]
 
 
 def test_jobs_of_another_group_wait_for_a_batch_of_their_own() -> None:
     ready = [Waiting("a"), Waiting("b", group="ints"), Waiting("c"), Waiting("d", group="ints")]
-    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["a", "c"]
-    assert names(next_batch([ready[1], ready[3]], 8, bulk_is_due=False)) == ["b", "d"]
+    assert names(next_batch(ready, 8, LANES)) == ["a", "c"]
+    assert names(next_batch([ready[1], ready[3]], 8, LANES)) == ["b", "d"]
 
 
 def test_jobs_without_a_group_run_alone_even_beside_their_like() -> None:
     ready = [Waiting("a", group=None), Waiting("b", group=None), Waiting("c")]
-    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["a"]
-    assert names(next_batch([ready[2], *ready[:2]], 8, bulk_is_due=False)) == ["c"]
+    assert names(next_batch(ready, 8, LANES)) == ["a"]
+    assert names(next_batch([ready[2], *ready[:2]], 8, LANES)) == ["c"]
 
 
 def test_bulk_jobs_run_only_when_no_interactive_job_is_ready() -> None:
     ready = [bulk("a"), bulk("b"), Waiting("c"), bulk("d")]
-    assert names(next_batch(ready, 8, bulk_is_due=False)) == ["c"]
-    assert names(next_batch([job for job in ready if job.name != "c"], 8, bulk_is_due=False)) == ["a", "b", "d"]
+    assert names(next_batch(ready, 8, LANES)) == ["c"]
+    assert names(next_batch([job for job in ready if job.name != "c"], 8, LANES)) == ["a", "b", "d"]
+
+
+def test_no_batch_is_made_of_a_lane_that_may_not_run() -> None:
+    assert next_batch([bulk("a")], 8, (Lane.INTERACTIVE,)) == []
+
+
+@pytest.mark.parametrize(
+    ("interactive_waits", "bulk_is_due", "lanes"),
+    [
+        (False, False, LANES),
+        (True, False, (Lane.INTERACTIVE,)),
+        (False, True, BULK_IS_DUE),
+        (True, True, BULK_IS_DUE),
+    ],
+)
+def test_bulk_jobs_may_run_when_no_interactive_one_waits_or_when_they_are_due(
+    interactive_waits: bool, bulk_is_due: bool, lanes: tuple[Lane, ...]
+) -> None:
+    assert runnable_lanes(interactive_waits, bulk_is_due) == lanes
 
 
 def test_bulk_jobs_that_are_due_run_before_interactive_ones_and_without_them() -> None:
     ready = [Waiting("a"), bulk("b"), Waiting("c"), bulk("d")]
-    assert names(next_batch(ready, 8, bulk_is_due=True)) == ["b", "d"]
-    assert names(next_batch([ready[0], ready[2]], 8, bulk_is_due=True)) == ["a", "c"]
+    assert names(next_batch(ready, 8, BULK_IS_DUE)) == ["b", "d"]
+    assert names(next_batch([ready[0], ready[2]], 8, BULK_IS_DUE)) == ["a", "c"]
 
 
 def test_no_job_is_left_behind_or_run_twice_when_batches_are_taken_until_none_is_ready() -> None:
@@ -88,7 +110,7 @@ def test_no_job_is_left_behind_or_run_twice_when_batches_are_taken_until_none_is
     ]
     left, run = list(ready), []
     while left:
-        batch = next_batch(left, 8, bulk_is_due=len(run) % 2 == 0)
+        batch = next_batch(left, 8, LANES if len(run) % 2 else BULK_IS_DUE)
         assert batch and (len(batch) == 1 or sum(job.rows for job in batch) <= 8)
         run += batch
         left = [job for job in left if job not in batch]
@@ -138,17 +160,14 @@ def test_a_worker_of_jobs_larger_than_a_batch_keeps_the_next_one_ready() -> None
 
 def test_a_second_batch_begins_beside_the_first_only_when_it_is_full() -> None:
     ready = [Waiting(name, rows=2) for name in "abc"]
-    assert may_begin(ready, [], max_rows=100, bulk_is_due=False)
-    assert [may_begin(ready, [False], rows, bulk_is_due=False) for rows in (12, 13)] == [True, False]
-    assert not may_begin([], [], max_rows=1, bulk_is_due=False)
+    assert may_begin(ready, running=0, max_rows=100)
+    assert [may_begin(ready, running=1, max_rows=rows) for rows in (12, 13)] == [True, False]
+    assert not may_begin([], running=0, max_rows=1)
 
 
-def test_nothing_begins_beside_a_job_that_may_kill_its_worker_nor_that_beside_anything() -> None:
-    suspect = Waiting("suspect", is_suspect=True, group=None)
-    others = [Waiting("a", rows=8), bulk("b", rows=8)]
-    assert may_begin([suspect, *others], [], 8, bulk_is_due=False)
-    assert not may_begin([suspect, *others], [False], 8, bulk_is_due=False)
-    assert not may_begin(others, [True], 8, bulk_is_due=False)
-    # And one that is not the next to run holds nobody up
-    assert may_begin([others[0], suspect], [False], 8, bulk_is_due=False)
-    assert may_begin([suspect, *others], [False], 8, bulk_is_due=True)
+def test_nothing_runs_beside_a_job_that_may_kill_its_worker() -> None:
+    suspect, others = [Waiting("suspect", is_suspect=True, group=None)], [Waiting("a"), Waiting("b")]
+    assert may_run_beside(suspect, []) and may_run_beside(others, [])
+    assert may_run_beside(others, [False, False])
+    assert not may_run_beside(suspect, [False])
+    assert not may_run_beside(others, [False, True])

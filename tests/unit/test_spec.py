@@ -27,6 +27,7 @@ def test_every_key_is_read() -> None:
         labels = {1 = "hand", 3 = "foot"}
         outputs = ["detection_boxes:0", "detection_scores"]
         min_score = 0.25
+        run_timeout_s = 60
         [image]
         mode = "grey"
         crop = [0.1, 0, 0.9, 1]
@@ -49,6 +50,7 @@ def test_every_key_is_read() -> None:
         labels={1: "hand", 3: "foot"},
         outputs=("detection_boxes", "detection_scores"),
         min_score=0.25,
+        run_timeout_s=60,
         image=ImageSpec("grey", (0.1, 0.0, 0.9, 1.0), (64, 48), (-1.0, 1.0), "image_tensor"),
         device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
         batching=BatchingSpec(max_batch_size=64, max_batch_wait_ms=2.5, sizes=(1, 8, 64)),
@@ -83,7 +85,11 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("label = 1", "has an unknown key label; known are kind, labels, outputs, min_score, image, device, batching."),
+        (
+            "label = 1",
+            "has an unknown key label; "
+            "known are kind, labels, outputs, min_score, run_timeout_s, image, device, batching.",
+        ),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
         (
@@ -110,6 +116,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("min_score = 1.5", "min_score"),
         ("min_score = true", "min_score"),
         ("min_score = nan", "min_score"),
+        ("run_timeout_s = 0", "run_timeout_s"),
+        ("run_timeout_s = 2.5", "run_timeout_s"),
         ("image = 1", "image"),
         ('[image]\nmode = "bgr"', "image.mode"),
         ('[image]\ncrop = "round"', "image.crop"),

@@ -1,0 +1,80 @@
+"""Ends the worker when a call of its model lasts too long: nothing in the process can end such a call alone.
+
+The attempts of its jobs are counted already, so they run elsewhere when their leases are over, each alone; one that
+hangs again and again is poisoned in the end.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import monotonic, sleep
+from typing import NoReturn
+
+logger = logging.getLogger(__name__)
+
+#: What timeout(1) ends with. The supervisor takes it for the crash that it is.
+EXIT_CODE = 124
+
+#: Between two looks; a call may last so much longer.
+LONGEST_PAUSE_S = 1.0
+
+
+class Watchdog:
+    """Watches calls of the model on all threads.
+
+    Args:
+        timeout_s: how long one may last.
+        end: called, on a thread of its own, when one lasts longer.
+    """
+
+    def __init__(self, timeout_s: float, end: Callable[[float], None]) -> None:
+        self._timeout_s = timeout_s
+        self._end = end
+        self._lock = threading.Lock()
+        #: By thread, by the monotonic clock.
+        self._since_s: dict[int, float] = {}
+
+    def start(self) -> None:
+        """Watch until the process ends."""
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Watch what this thread does in the block."""
+        thread = threading.get_ident()
+        with self._lock:
+            self._since_s[thread] = monotonic()
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._since_s[thread]
+
+    def begin_anew(self) -> None:
+        """The call that this thread was watched for is over, and the next begins; of no meaning outside `watching`."""
+        thread = threading.get_ident()
+        with self._lock:
+            if thread in self._since_s:
+                self._since_s[thread] = monotonic()
+
+    def _watch(self) -> None:
+        while not self._lasts_too_long():
+            sleep(min(self._timeout_s / 10, LONGEST_PAUSE_S))
+        self._end(self._timeout_s)
+
+    def _lasts_too_long(self) -> bool:
+        with self._lock:
+            return any(monotonic() - since_s > self._timeout_s for since_s in self._since_s.values())
+
+
+def end_worker(timeout_s: float) -> NoReturn:
+    """Say why, and end the process."""
+    logger.critical(
+        "A call of the model lasts longer than %g s; the worker ends, and what it held runs elsewhere in a moment.",
+        timeout_s,
+    )
+    os._exit(EXIT_CODE)
