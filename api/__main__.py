@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import logging.config
 import sys
+from contextlib import closing
 from typing import NoReturn
 
 from api.server import LOGGING, serve
 from api.startup import PortTaken, refuse_taken_port, resolve_host
 from tasks.broker import connect
 from tasks.broker_address import wait_for_broker_url
-from tasks.errors import BrokerAddressUnknown, SettingsError
+from tasks.broker_memory import refuse_eviction
+from tasks.errors import BrokerAddressUnknown, EvictionPossible, SettingsError
 from tasks.settings import read_settings
 
 logger = logging.getLogger("api")
@@ -21,7 +23,8 @@ def main() -> None:
     """Check the settings, wait for the embedded broker's address, serve until told to stop.
 
     Raises:
-        SystemExit: 2 for settings that cannot be used, 1 when the port is taken or there is no broker.
+        SystemExit: 2 for settings that cannot be used, 1 when the port is taken, or there is no broker, or one that may
+            throw jobs away.
     """
     logging.config.dictConfig(LOGGING)
     try:
@@ -29,11 +32,12 @@ def main() -> None:
         address = resolve_host(settings)
         refuse_taken_port(address, settings.port)
         redis_url = wait_for_broker_url(settings)
-        # A URL that cannot be used is refused here, in one sentence; nothing is connected yet.
-        connect(redis_url, settings.sentinel_master).close()
+        # A URL that cannot be used is refused here, in one sentence, and so is a server that may lose jobs.
+        with closing(connect(redis_url, settings.sentinel_master)) as client:
+            refuse_eviction(client)
     except SettingsError as error:
         _refuse(error, 2)
-    except (PortTaken, BrokerAddressUnknown) as error:
+    except (PortTaken, BrokerAddressUnknown, EvictionPossible) as error:
         _refuse(error, 1)
     shown = f"[{address}]" if ":" in address else address
     logger.info("Serving at http://%s:%d", shown, settings.port)

@@ -18,6 +18,7 @@ from api import (
 )
 from api.auth import install_auth
 from api.card_cache import CardCache
+from api.drain_rates import DrainRates
 from api.errors import install_error_answers
 from api.request_body import MemoryRequest
 from api.services import Services
@@ -45,7 +46,7 @@ def create_app(settings: Settings, store: JobStore, registry: ModelRegistry) -> 
     # One thread stays for those who do not wait.
     waiters = Waiters(store, min(settings.max_waiters, settings.api_threads - 1))
     version = orjson.loads(index.OPENAPI.read_bytes())["info"]["version"]
-    Services(settings, store, registry, CardCache(registry), waiters, version).install(app)
+    Services(settings, store, registry, CardCache(registry), waiters, DrainRates(registry), version).install(app)
     install_auth(app)
     install_error_answers(app)
     for endpoint in ENDPOINTS:

@@ -18,10 +18,12 @@ from api.json_response import json_response
 from model_store.errors import InvalidInput, PictureError
 from tasks.errors import (
     BrokerUnavailable,
+    IdempotencyKeyReused,
     JobFinished,
     JobGone,
     JobNotFound,
     JobUnfinished,
+    MemoryFull,
     ModelUnknown,
 )
 from tasks.job import Job, Status
@@ -34,7 +36,7 @@ class ApiError(Exception):
 
     status: ClassVar[int] = 400
     type: ClassVar[str] = "bad_request"
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = {}
 
 
 class FieldError(ApiError):
@@ -51,6 +53,12 @@ class InvalidParameter(FieldError):
     """A parameter is unknown, contradicts another, or has a value that it cannot have."""
 
     type = "invalid_parameter"
+
+
+class InvalidHeader(FieldError):
+    """A header has a value that it cannot have."""
+
+    type = "invalid_header"
 
 
 class InvalidBody(FieldError):
@@ -70,7 +78,7 @@ class Unauthorized(ApiError):
 
     status = 401
     type = "unauthorized"
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="celeriac"'}
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Bearer realm="celeriac"'}
 
 
 class VersionNotFound(ApiError):
@@ -125,12 +133,23 @@ class JobFailed(ApiError):
         self.failure_type = job.failure_type
 
 
+class QueueIsFull(ApiError):
+    """There is no room for another job of this model now."""
+
+    status = 429
+    type = "queue_full"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.headers = {"Retry-After": str(retry_after_s)}
+
+
 class ModelNotReady(ApiError):
     """No worker of the model was ever ready, so nothing is known to check an input against."""
 
     status = 503
     type = "model_not_ready"
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+    headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 class NotReady(ApiError):
@@ -138,7 +157,7 @@ class NotReady(ApiError):
 
     status = 503
     type = "not_ready"
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "5"}
+    headers: Mapping[str, str] = {"Retry-After": "5"}
 
 
 #: Errors of the packages below: status and type.
@@ -150,8 +169,13 @@ FROM_OTHER_PACKAGES: Mapping[type[Exception], tuple[int, str]] = {
     JobFinished: (409, "job_finished"),
     JobUnfinished: (409, "job_not_finished"),
     JobGone: (410, "job_gone"),
+    IdempotencyKeyReused: (422, "idempotency_key_reused"),
+    MemoryFull: (429, "memory_full"),
     BrokerUnavailable: (503, "broker_unavailable"),
 }
+
+#: A broker comes back soon, or it does not; memory is freed by jobs that end and results that are outlived.
+RETRY_AFTER_S = {429: "30", 503: "2"}
 
 
 def install_error_answers(app: Flask) -> None:
@@ -195,7 +219,7 @@ def _answer(error: Exception) -> Response:
         return json_response({"error": describe(error)}, error.status, error.headers)
     if type(error) in FROM_OTHER_PACKAGES:
         status, _ = FROM_OTHER_PACKAGES[type(error)]
-        headers = {"Retry-After": "2"} if status == 503 else {}
+        headers = {"Retry-After": RETRY_AFTER_S[status]} if status in RETRY_AFTER_S else {}
         return json_response({"error": describe(error)}, status, headers)
     # The exception's own text may hold what the client sent: the log gets its type and where it came from.
     frames = "".join(traceback.format_tb(error.__traceback__))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.job import Job
+from api.drain import start_in_s
+from tasks.job import Job, Status
 from tasks.result import result_json
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -38,6 +39,21 @@ def record_json(job: Job) -> dict[str, Any]:
 def record_with_result(job: Job, parts: Mapping[str, bytes]) -> dict[str, Any]:
     """A job's record and its result from its parts; null before it has succeeded, and once it was deleted."""
     return record_json(job) | {"result": result_json(parts) if parts else None}
+
+
+def queue_json(job: Job, in_front: int, rate: float | None) -> dict[str, Any]:
+    """Where a job stands in its queue, for the answer to its submission; null once it waits no more.
+
+    Args:
+        job: as it is now.
+        in_front: how many jobs waited in front of it when it came.
+        rate: of `api.drain.drain_rate`.
+    """
+    waits = job.status is Status.QUEUED
+    return {
+        "queue_position": in_front if waits else None,
+        "estimated_start_s": start_in_s(in_front, rate) if waits else None,
+    }
 
 
 def poll_headers(job: Job) -> Mapping[str, str]:

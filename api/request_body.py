@@ -48,14 +48,23 @@ def read_object(known: Iterable[str]) -> dict[str, Any]:
 
     Raises:
         UnsupportedMediaType: it is not sent as JSON.
+        MalformedJson, InvalidBody: see `parse_object`.
+    """
+    if request.mimetype != JSON:
+        raise UnsupportedMediaType(f"Content-Type {request.mimetype[:80]!r} is not taken; taken is {JSON}.")
+    return parse_object(read_bytes(), known)
+
+
+def parse_object(body: bytes, known: Iterable[str]) -> dict[str, Any]:
+    """A body as a JSON object with no other names than `known`.
+
+    Raises:
         MalformedJson: no JSON, nested too deep, or a number too large for a 64-bit float; the position is named.
         InvalidBody: no object, or an unknown name.
     """
     names = ", ".join(known)
-    if request.mimetype != JSON:
-        raise UnsupportedMediaType(f"Content-Type {request.mimetype[:80]!r} is not taken; taken is {JSON}.")
     try:
-        document = orjson.loads(read_bytes())
+        document = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise MalformedJson(f"The body is not JSON: {error}.") from None
     if not isinstance(document, dict):

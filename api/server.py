@@ -23,6 +23,7 @@ from api.app import create_app
 from api.services import services_of
 from api.stopping import close_at_stop, stop_with_parent
 from tasks.broker import connect
+from tasks.caps import caps_of
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.settings import Settings
@@ -78,7 +79,9 @@ def serve(settings: Settings, address: str, redis_url: str) -> None:
 def _start(settings: Settings, redis_url: str) -> Flask:
     """The application, in the serving process."""
     client = connect(redis_url, settings.sentinel_master)
-    app = create_app(settings, JobStore(client, settings.result_ttl_s), ModelRegistry(client))
+    store = JobStore(client, settings.result_ttl_s, caps_of(settings))
+    app = create_app(settings, store, ModelRegistry(client))
+    services_of(app).rates.start()
     stop_with_parent()
     close_at_stop(services_of(app).waiters)
     return app

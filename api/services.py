@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from flask import Flask, current_app
 
 from api.card_cache import CardCache
+from api.drain_rates import DrainRates
 from api.waiting import Waiters
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
@@ -24,6 +25,7 @@ class Services:
     registry: ModelRegistry
     cards: CardCache
     waiters: Waiters
+    rates: DrainRates
     version: str
 
     def install(self, app: Flask) -> None:

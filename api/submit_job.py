@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, Response, request
 
+from api import idempotency
 from api.auth import owner
-from api.errors import InvalidBody, UnsupportedMediaType
+from api.drain import retry_after_s
+from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType
 from api.json_response import json_response
 from api.model_card import ModelCard, check_version
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
-from api.record import poll_headers, record_with_result
-from api.request_body import JSON, json_kind, read_bytes, read_object
+from api.record import poll_headers, queue_json, record_with_result
+from api.request_body import JSON, json_kind, parse_object, read_bytes
 from api.services import services
 from api.validation import Input, check_arrays, check_json, check_picture
 from api.waiting import MAX_WAIT_S, Place
 from model_store.errors import InvalidInput
-from tasks.errors import BrokerUnavailable
+from tasks.errors import BrokerUnavailable, QueueFull
 from tasks.job import Job, new_job_id
 from tasks.payload import ARRAY_TYPES
+from tasks.receipt import Receipt
 
 FORM = "multipart/form-data"
 
@@ -31,15 +35,41 @@ NamedValues = list[tuple[str, Any]]
 routes = Blueprint("submit_job", __name__)
 
 
+@dataclass(frozen=True)
+class Received:
+    """What came: the input once checked, the parameters beside it, and the bytes that both were read from."""
+
+    input: Input
+    named_values: NamedValues
+    body: bytes
+
+
 @routes.post("/v1/models/<model>/jobs")
 @routes.post("/v1/models/<model>/versions/<version>/jobs")
 def submit_job(model: str, version: str | None = None) -> Response:
     """Check the input, record the job, and answer 202; or 200 when it ends while its client waits."""
+    job, payload = _read_job(model, version)
+    preferences = parse_prefer(request.headers.get("Prefer", ""), MAX_WAIT_S)
+    with services().waiters.place(job.id, preferences.wait_s) as place:
+        receipt = _store(job, payload)
+        if receipt.job_id == job.id:
+            return _answer(job, receipt, preferences, place)
+    # The same request came before, with the same idempotency key.
+    with services().waiters.place(receipt.job_id, preferences.wait_s) as place:
+        place.look_at_once()
+        return _answer(replace(job, id=receipt.job_id), receipt, preferences, place)
+
+
+def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     card = services().cards.get(model)
     if version is not None:
         check_version(card, version)
-    checked, named_values = _read_input(card)
-    parameters = read_parameters([*request.args.items(multi=True), *named_values])
+    key = request.headers.get(idempotency.HEADER)
+    if key is not None:
+        idempotency.check_key(key)
+    received = _read_input(card)
+    checked = received.input
+    parameters = read_parameters([*request.args.items(multi=True), *received.named_values])
     check_parameters(parameters, card.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
     job = Job(
         id=new_job_id(),
@@ -51,13 +81,21 @@ def submit_job(model: str, version: str | None = None) -> Response:
         rows=checked.rows,
         **vars(parameters.with_deadline(services().settings.max_queue_age_s)),
     )
-    preferences = parse_prefer(request.headers.get("Prefer", ""), MAX_WAIT_S)
-    with services().waiters.place(job.id, preferences.wait_s) as place:
-        services().store.submit(job, checked.payload)
-        return _answer(job, preferences, place)
+    if key is not None:
+        asked = idempotency.request_digest(version, request.mimetype, parameters, received.body)
+        job = replace(job, idempotency=idempotency.key_digest(job.owner, job.model, key), request=asked)
+    return job, checked.payload
 
 
-def _answer(job: Job, preferences: Preferences, place: Place) -> Response:
+def _store(job: Job, payload: bytes) -> Receipt:
+    try:
+        return services().store.submit(job, payload)
+    except QueueFull as error:
+        rate = services().rates.rate(job.model)
+        raise QueueIsFull(str(error), retry_after_s(error.queued, rate)) from None
+
+
+def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) -> Response:
     parts: dict[str, bytes] = {}
     waited = False
     # The job is stored: no trouble from here on may look as if it were not.
@@ -67,26 +105,29 @@ def _answer(job: Job, preferences: Preferences, place: Place) -> Response:
     headers = {"Location": f"/v1/jobs/{job.id}", **poll_headers(job)}
     if applied := preferences.applied(waited):
         headers["Preference-Applied"] = applied
-    return json_response(record_with_result(job, parts), 200 if job.is_finished else 202, headers)
+    has_ended_in_time = job.is_finished and preferences.wait_s > 0
+    answer = record_with_result(job, parts) | queue_json(job, receipt.in_front, services().rates.rate(job.model))
+    return json_response(answer, 200 if has_ended_in_time else 202, headers)
 
 
-def _read_input(card: ModelCard) -> tuple[Input, NamedValues]:
-    """The checked input, and the parameters that came with it."""
+def _read_input(card: ModelCard) -> Received:
     mimetype, limits = request.mimetype, services().settings
+    if mimetype == FORM or mimetype.startswith("image/"):
+        return _read_picture(card, mimetype)
     if mimetype == JSON:
-        document = read_object(("instances", "inputs", "parameters"))
+        body = read_bytes()
+        document = parse_object(body, ("instances", "inputs", "parameters"))
         parameters = document.pop("parameters", {})
         if not isinstance(parameters, dict):
             raise InvalidBody("parameters", "a JSON object", f"a JSON {json_kind(parameters)}")
-        return check_json(document, card.signature, limits.max_body_bytes), list(parameters.items())
+        return Received(check_json(document, card.signature, limits.max_body_bytes), list(parameters.items()), body)
     if mimetype in ARRAY_TYPES:
-        return check_arrays(mimetype, read_bytes(), card.signature, limits.max_body_bytes), []
-    if mimetype == FORM or mimetype.startswith("image/"):
-        return _read_picture(card, mimetype)
+        body = read_bytes()
+        return Received(check_arrays(mimetype, body, card.signature, limits.max_body_bytes), [], body)
     raise UnsupportedMediaType(f"Content-Type {mimetype[:80]!r} is not taken; taken are {_accepted(card)}.")
 
 
-def _read_picture(card: ModelCard, mimetype: str) -> tuple[Input, NamedValues]:
+def _read_picture(card: ModelCard, mimetype: str) -> Received:
     if not card.takes_pictures:
         raise UnsupportedMediaType(
             f"Model {card.name!r} takes no pictures, only {_accepted(card)}. "
@@ -98,7 +139,7 @@ def _read_picture(card: ModelCard, mimetype: str) -> tuple[Input, NamedValues]:
         fields = list(request.form.items(multi=True))
     else:
         data = read_bytes()
-    return check_picture(data, services().settings.max_image_pixels), fields
+    return Received(check_picture(data, services().settings.max_image_pixels), fields, data)
 
 
 def _form_picture() -> bytes:

@@ -26,6 +26,11 @@ class Place:
     timeout_s: float
     watch: Watch | None
 
+    def look_at_once(self) -> None:
+        """Have `wait` look at the record before it waits: the job may have ended before this place was taken."""
+        if self.watch:
+            self.watch.tell()
+
     def wait(self) -> tuple[Job, dict[str, bytes]]:
         """The record and its result at the job's end or when the time is over; without a place, as they are now.
 

@@ -21,6 +21,30 @@ class BrokerUnavailable(TasksError):
     """The broker does not answer, or takes no writes now; ask again later."""
 
 
+class QueueFull(TasksError):
+    """A model has as many queued jobs, or as many bytes of input, as it may have.
+
+    Attributes:
+        queued: How many jobs wait.
+    """
+
+    def __init__(self, message: str, queued: int) -> None:
+        super().__init__(message)
+        self.queued = queued
+
+
+class MemoryFull(TasksError):
+    """The broker has used up as much of its memory as jobs may take; ask again later."""
+
+
+class EvictionPossible(TasksError):
+    """The broker may throw away what is stored when its memory is full."""
+
+
+class IdempotencyKeyReused(TasksError):
+    """Another request came with the same idempotency key before."""
+
+
 class JobNotFound(TasksError):
     """No job with this id was ever submitted here."""
 

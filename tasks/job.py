@@ -74,6 +74,8 @@ class Job:
     min_score: float | None = None  #: detectors: the least score of a detection that is answered
     annotate: bool = False  #: detectors: also draw the boxes
     expires_in_s: float | None = None  #: not run later than this after its submission
+    idempotency: str = ""  #: digest of the key that makes a repeated submission this job; empty: none
+    request: str = ""  #: with an idempotency: digest of what was asked for
     created_at_us: int | None = None
     started_at_us: int | None = None
     finished_at_us: int | None = None

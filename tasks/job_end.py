@@ -84,6 +84,7 @@ class JobEnds:
                         keys.finished(model),
                         keys.DEADLINES,
                         keys.quarantine(model),
+                        keys.input_bytes(model),
                     ],
                     args=[
                         keys.job(""),
@@ -92,6 +93,7 @@ class JobEnds:
                         keys.ENDED,
                         self._result_ttl_s,
                         self._quarantine_ttl_s,
+                        keys.idempotency(""),
                         *arguments,
                     ],
                 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,14 +13,17 @@ import redis
 
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
-from tasks.errors import JobFinished, JobGone, JobNotFound
+from tasks.broker_memory import MemoryGuard
+from tasks.caps import NO_CAPS, Caps
+from tasks.errors import JobFinished, JobGone, JobNotFound, TasksError
 from tasks.finish_listener import FinishListener, Found, Watch
 from tasks.group_commit import GroupCommit
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
 from tasks.message import event_channel
-from tasks.script_stream import stream_calls
-from tasks.submission import CHUNK_BYTES, chunks, script_call
+from tasks.receipt import Receipt, read_receipts
+from tasks.script_stream import ScriptCall, stream_calls
+from tasks.submission import CHUNK_BYTES, Chunk, chunks, script_arguments
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -32,27 +36,38 @@ class JobStore:
     Args:
         client: of the broker, see `tasks.broker.connect`.
         result_ttl_s: how long a job's record and result stay after its end.
+        caps: beyond which submissions are refused.
     """
 
-    def __init__(self, client: redis.Redis, result_ttl_s: int) -> None:
+    def __init__(self, client: redis.Redis, result_ttl_s: int, caps: Caps = NO_CAPS) -> None:
         self._redis = client
+        self._caps = caps
+        self._memory = MemoryGuard(client, caps.memory_percent)
         self._result_ttl_s = result_ttl_s
         self._submit = client.register_script((_LUA / "submit.lua").read_text())
-        self._submissions = GroupCommit(self.submit_many)
+        self._submissions = GroupCommit(self._store)
         self._ends = JobEnds(client, result_ttl_s)
         self._listener = FinishListener(client, self._read)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
-    def submit(self, job: Job, payload: bytes) -> None:
+    def submit(self, job: Job, payload: bytes) -> Receipt:
         """Record the job and queue it. When this returns, record, input and message are stored.
 
-        Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again.
+        Submitting the same id again changes nothing, so that a client of Redis that lost the answer may ask again. The
+        same request with the same idempotency (see `tasks.job`) is the job that it was before, as long as that is kept.
+
+        Raises:
+            IdempotencyKeyReused: another request came with this idempotency before.
+            QueueFull, MemoryFull: there is no room for it, see `tasks.caps`. One that is stored is found all the same.
         """
         if len(payload) > CHUNK_BYTES:
             # It would hold up the small ones that go with it.
-            self.submit_many([(job, payload)])
+            (receipt,) = self._store([(job, payload)])
         else:
-            self._submissions.store((job, payload))
+            receipt = self._submissions.store((job, payload))
+        if isinstance(receipt, TasksError):
+            raise receipt
+        return receipt
 
     def submit_many(self, jobs: Iterable[tuple[Job, bytes]]) -> None:
         """Record and queue many jobs with their inputs, in their order, a chunk in each round trip.
@@ -60,10 +75,19 @@ class JobStore:
         When BrokerUnavailable is raised, the jobs of earlier chunks are stored, those of later ones are not, and those
         of the chunk under way are all stored or none of them; there is never a part of a job. Submitting all of them
         again stores the rest.
+
+        Raises:
+            QueueFull, MemoryFull: there is no room for a job of the chunk under way, see `tasks.caps`; those of the
+                chunk for which there is are stored, later chunks are not.
+            IdempotencyKeyReused: the same of a job that is another than came before with its idempotency.
         """
-        calls = (script_call(chunk, self._event_channel) for chunk in chunks(jobs))
-        with broker_errors():
-            stream_calls(self._redis, self._submit, calls)
+
+        def check(chunk: Chunk, answer: Any) -> None:
+            for receipt in read_receipts(chunk, answer, self._caps):
+                if isinstance(receipt, TasksError):
+                    raise receipt
+
+        self._stream(jobs, check)
 
     def get(self, job_id: str) -> Job:
         """The job's record.
@@ -195,6 +219,19 @@ class JobStore:
     def stop_waiting(self) -> None:
         """Let everybody who waits go, with the record as it is now."""
         self._listener.close()
+
+    def _store(self, jobs: Sequence[tuple[Job, bytes]]) -> list[Receipt | TasksError]:
+        receipts: list[Receipt | TasksError] = []
+        self._stream(jobs, lambda chunk, answer: receipts.extend(read_receipts(chunk, answer, self._caps)))
+        return receipts
+
+    def _stream(self, jobs: Iterable[tuple[Job, bytes]], heed: Callable[[Chunk, Any], None]) -> None:
+        def call(chunk: Chunk) -> ScriptCall:
+            names, arguments = script_arguments(chunk, self._event_channel, self._caps, self._memory.is_full())
+            return ScriptCall(names, arguments, partial(heed, chunk))
+
+        with broker_errors():
+            stream_calls(self._redis, self._submit, map(call, chunks(jobs)))
 
     def _read(self, job_ids: Sequence[str]) -> list[Found]:
         with broker_errors():

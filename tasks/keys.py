@@ -5,10 +5,12 @@
 | `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end, see `quarantine`; none before |
 | `job_input` | string | the input payload, raw bytes | until the job ends, see `quarantine` |
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
+| `idempotency` | string | the id of the job that came with an idempotency, see `tasks.job` | as `job` |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
 | `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
 | `swept` | string | where the next look for lost jobs of a model begins: submitted at, µs | until all were looked at |
+| `input_bytes` | string | bytes of the inputs of a model's jobs that have not ended | none |
 | `DEADLINES` | zset | ids of queued jobs that expire; score: deadline, µs | entry: until it starts or ends |
 | `KEEPER_LOCK` | string | who sweeps now | seconds |
 | `finished` | hash | status -> number of jobs that ended so, since the store was made | none |
@@ -70,6 +72,11 @@ def job_result(job_id: str) -> str:
     return f"{PREFIX}job:{job_id}:result"
 
 
+def idempotency(digest: str) -> str:
+    """The job that came with an idempotency."""
+    return f"{PREFIX}idempotency:{digest}"
+
+
 def unfinished(model: str) -> str:
     """The ids of a model's jobs that have not ended."""
     return f"{PREFIX}model:{model}:unfinished"
@@ -88,6 +95,11 @@ def quarantine(model: str) -> str:
 def swept(model: str) -> str:
     """How far the keeper has come in looking for lost jobs of a model."""
     return f"{PREFIX}model:{model}:swept"
+
+
+def input_bytes(model: str) -> str:
+    """How many bytes the inputs have of a model's jobs that have not ended."""
+    return f"{PREFIX}model:{model}:input_bytes"
 
 
 def finished(model: str) -> str:

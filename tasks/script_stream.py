@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
 
 import redis
 from redis.commands.core import Script
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
-#: KEYS and ARGV of a call.
-ScriptCall = tuple[list[str], list[Any]]
+
+class ScriptCall(NamedTuple):
+    """KEYS and ARGV of a call, and who is told its answer, before the next call is sent."""
+
+    keys: list[str]
+    args: list[Any]
+    heed: Callable[[Any], None]
 
 
 def stream_calls(client: redis.Redis, script: Script, calls: Iterable[ScriptCall]) -> None:
@@ -37,11 +42,10 @@ def stream_calls(client: redis.Redis, script: Script, calls: Iterable[ScriptCall
 
 def _begin(connection: Any, script: Script, call: ScriptCall) -> ScriptCall | None:
     """Send a call; gives it back when there is an answer to wait for."""
-    names, args = call
     try:
-        connection.send_command("EVALSHA", script.sha, len(names), *names, *args)
+        connection.send_command("EVALSHA", script.sha, len(call.keys), *call.keys, *call.args)
     except RedisConnectionError:
-        script(keys=names, args=args)
+        call.heed(script(keys=call.keys, args=call.args))
         return None
     return call
 
@@ -49,10 +53,10 @@ def _begin(connection: Any, script: Script, call: ScriptCall) -> ScriptCall | No
 def _finish(connection: Any, script: Script, call: ScriptCall | None) -> None:
     if call is None:
         return
-    names, args = call
     try:
-        connection.read_response()
+        answer = connection.read_response()
     except (NoScriptError, RedisConnectionError):
         # The server was restarted or replaced: once more. One that does not answer in time is not asked again.
         connection.disconnect()
-        script(keys=names, args=args)
+        answer = script(keys=call.keys, args=call.args)
+    call.heed(answer)

@@ -104,6 +104,28 @@ class Settings:
         1,
         1_000_000_000,
     )
+    max_queued_jobs: int = _setting(
+        "CELERIAC_MAX_QUEUED_JOBS",
+        100_000,
+        "most jobs of one model that wait; one more is answered with 429",
+        1,
+        1_000_000_000,
+    )
+    max_queued_bytes: int = _setting(
+        "CELERIAC_MAX_QUEUED_BYTES",
+        2_147_483_648,
+        "most bytes of the inputs of one model's jobs that have not ended; one more job is answered with 429",
+        1_048_576,
+        1_099_511_627_776,
+    )
+    max_memory_percent: int = _setting(
+        "CELERIAC_MAX_MEMORY_PERCENT",
+        80,
+        "how much of its `maxmemory` the server may use before jobs are answered with 429, in percent; "
+        "without `maxmemory` it is not looked at, see redis.md",
+        1,
+        100,
+    )
     result_ttl_s: int = _setting(
         "CELERIAC_RESULT_TTL_S",
         86_400,

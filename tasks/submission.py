@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from tasks import keys
+from tasks.caps import Caps
 from tasks.job import Job
 from tasks.message import sent_event, task_message
 from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
@@ -16,6 +17,8 @@ from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
 #: flush: 200 jobs share what a call costs, and nobody else waits longer than 10 ms.
 CHUNK_JOBS = 200
 CHUNK_BYTES = 1_048_576
+
+_KEY_PARTS = (keys.job(""), keys.job_input("").removeprefix(keys.job("")), keys.idempotency(""))
 
 #: Jobs with the bytes of their inputs.
 Chunk = list[tuple[Job, bytes]]
@@ -38,16 +41,18 @@ def chunks(jobs: Iterable[tuple[Job, bytes]]) -> Iterator[Chunk]:
         yield chunk
 
 
-def script_call(chunk: Chunk, event_channel: str) -> tuple[list[str], list[Any]]:
+def script_arguments(chunk: Chunk, event_channel: str, caps: Caps, is_memory_full: bool) -> tuple[list[str], list[Any]]:
     """The script's KEYS and ARGV for the jobs of one queue."""
     first = chunk[0][0]
     queue = queue_list(queue_of(first.model), LANE_PRIORITIES[first.lane])
-    names = [keys.unfinished(first.model), keys.DEADLINES, queue]
-    args: list[Any] = [event_channel]
+    model = first.model
+    names = [keys.unfinished(model), keys.running(model), keys.DEADLINES, queue, keys.input_bytes(model)]
+    memory = "1" if is_memory_full else ""
+    args: list[Any] = [event_channel, *_KEY_PARTS, caps.queued_jobs, caps.queued_bytes, memory]
     for job, payload in chunk:
-        names += (keys.job(job.id), keys.job_input(job.id))
         expires_in_s = "" if job.expires_in_s is None else job.expires_in_s
-        args += (job.id, _record(job), payload, task_message(job), sent_event(job), expires_in_s)
+        message, event = task_message(job), sent_event(job)
+        args += (job.id, _record(job), payload, message, event, expires_in_s, job.idempotency, job.request)
     return names, args
 
 

@@ -22,6 +22,7 @@ from model_store.errors import ModelNotFound, ModelStoreError
 from model_store.store import find_models
 from tasks.batching.line import Bench
 from tasks.broker import connect
+from tasks.broker_memory import refuse_eviction
 from tasks.errors import BrokerUnavailable, TasksError
 from tasks.heartbeat import Heartbeat
 from tasks.message import TASK_NAME
@@ -70,6 +71,7 @@ def prepare(sender: Any, **_: Any) -> None:
     name = None
     try:
         _check_pool(sender.pool_cls)
+        refuse_eviction(client)
         name = served_model(sender.app.amqp.queues.consume_from, settings)
         if name is None:
             return

@@ -28,6 +28,8 @@ NEVER = {
 RECORD_HALF = {
     "tasks.broker",
     "tasks.broker_address",
+    "tasks.broker_memory",
+    "tasks.caps",
     "tasks.errors",
     "tasks.finish_listener",
     "tasks.job",
@@ -40,6 +42,7 @@ RECORD_HALF = {
     "tasks.ports",
     "tasks.queues",
     "tasks.redis_url",
+    "tasks.receipt",
     "tasks.result",
     "tasks.settings",
     "tasks.submission",

@@ -11,6 +11,7 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
+from tasks import keys
 from tasks.broker import connect
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
@@ -97,9 +98,10 @@ def test_a_job_that_was_stored_is_202_even_if_the_broker_goes_then(
     # Given a broker that goes away right after it has stored the job
     submit = JobStore.submit
 
-    def submit_and_stop(*arguments: object) -> None:
-        submit(*arguments)  # type: ignore[arg-type]
+    def submit_and_stop(*arguments: object) -> object:
+        receipt = submit(*arguments)  # type: ignore[arg-type]
         own_valkey.stop()
+        return receipt
 
     monkeypatch.setattr(JobStore, "submit", submit_and_stop)
     # Then the client hears that it is stored
@@ -108,3 +110,23 @@ def test_a_job_that_was_stored_is_202_even_if_the_broker_goes_then(
     # And it is
     own_valkey.start()
     assert until(lambda: http.get(f"/v1/jobs/{job_id}").status_code == 200)
+
+
+def test_a_request_that_was_503_and_comes_again_with_its_key_is_one_job(
+    http: FlaskClient, own_client: redis.Redis
+) -> None:
+    def post_with_key() -> tuple[int, str]:
+        headers = {"Idempotency-Key": "order-4711"}
+        answer = http.post("/v1/models/digits/jobs", data=ROW, content_type="application/x-npy", headers=headers)
+        return answer.status_code, answer.json.get("error", {}).get("type", answer.json.get("id"))
+
+    # Given a broker that got the job, but did not answer in time
+    assert post(http)[0] == 202
+    with frozen(own_client):
+        assert post_with_key() == (503, "broker_unavailable")
+    stored = until(lambda: own_client.zrange(keys.unfinished("digits"), 1, -1))
+    # When the client sends it again
+    status, job_id = until(lambda: (answer := post_with_key())[0] == 202 and answer)
+    # Then it is told of the job that was stored
+    assert (status, [job_id.encode()]) == (202, stored)
+    assert own_client.zcard(keys.unfinished("digits")) == 2

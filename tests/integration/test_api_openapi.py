@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import redis
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tasks.caps import Caps
 from tasks.job import Failure, FailureType, Status, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry, ModelStatus
@@ -30,7 +32,7 @@ def check(answer: Any, path: str, method: str = "get") -> None:
     schema = response["content"]["application/json"]["schema"] | {"components": SPECIFICATION["components"]}
     Draft202012Validator(schema).validate(answer.json)
     for name in response.get("headers", {}):
-        if name in ("Location", "Retry-After") and answer.status_code in (202, 503):
+        if name in ("Location", "Retry-After") and answer.status_code in (202, 429, 503):
             assert name in answer.headers
 
 
@@ -101,6 +103,24 @@ def test_refusals_are_answered_as_specified(
     http = make_http(job_store, registry, max_body_bytes=1024)
     answer = http.post(f"/v1/models/{model}/jobs", **request_)
     assert answer.status_code == status
+    check(answer, "/v1/models/{model}/jobs", "post")
+
+
+def test_a_key_that_is_wrong_or_reused_is_answered_as_specified(http: FlaskClient) -> None:
+    path = "/v1/models/{model}/jobs"
+    for key, tag, status in (("k k", "a", 400), ("k", "a", 202), ("k", "a", 202), ("k", "b", 422)):
+        row = {"instances": [[1, 2, 3, 4]], "parameters": {"tag": tag}}
+        answer = http.post("/v1/models/digits/jobs", json=row, headers={"Idempotency-Key": key})
+        assert answer.status_code == status
+        check(answer, path, "post")
+
+
+def test_a_full_queue_is_answered_as_specified(client: redis.Redis, registry: ModelRegistry) -> None:
+    publish_models(registry)
+    http = make_http(JobStore(client, 3600, Caps(queued_jobs=1)), registry)
+    submit(http)
+    answer = http.post("/v1/models/digits/jobs", json={"instances": [[1, 2, 3, 4]]})
+    assert answer.status_code == 429
     check(answer, "/v1/models/{model}/jobs", "post")
 
 

@@ -38,7 +38,8 @@ def test_202_brings_the_record_that_get_brings_and_where_to_poll(http: FlaskClie
     assert answer.headers["Retry-After"] == "1"
     assert answer.headers["Content-Type"] == "application/json"
     assert "Preference-Applied" not in answer.headers
-    assert answer.json == http.get(answer.headers["Location"]).json
+    in_queue = {"queue_position": 0, "estimated_start_s": None}
+    assert answer.json == http.get(answer.headers["Location"]).json | in_queue
     assert (answer.json["status"], answer.json["tag"], answer.json["result"]) == ("queued", "first", None)
     assert answer.json["created_at"].endswith("Z")
     assert job_store.get(job_id).owner == ""

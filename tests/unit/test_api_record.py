@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from api.record import poll_headers, record_json
+from dataclasses import replace
+
+from api.record import poll_headers, queue_json, record_json
 from tasks.job import Job, Lane, Status
 
 ID = "01a20035-9b78-72bf-aa03-3a48c3d6bfd9"
@@ -28,6 +30,14 @@ def test_a_record_has_every_field_from_the_start() -> None:
         "links": {"self": f"/v1/jobs/{ID}", "result": f"/v1/jobs/{ID}/result", "model": "/v1/models/digits"},
     }
     assert poll_headers(job) == {"Retry-After": "1"}
+
+
+def test_a_job_that_waits_is_told_how_many_are_in_front_of_it_and_another_nothing() -> None:
+    job = Job(id=ID, model="digits", version=2)
+    assert queue_json(job, 20, 8.0) == {"queue_position": 20, "estimated_start_s": 2.5}
+    assert queue_json(job, 20, None) == {"queue_position": 20, "estimated_start_s": None}
+    for status in set(Status) - {Status.QUEUED}:
+        assert set(queue_json(replace(job, status=status), 20, 8.0).values()) == {None}
 
 
 def test_a_failed_job_says_why_and_when() -> None:

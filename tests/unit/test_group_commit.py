@@ -19,12 +19,13 @@ class Store:
         self.is_entered = threading.Event()
         self.may_go_on = threading.Event()
 
-    def __call__(self, items: Sequence[str]) -> None:
+    def __call__(self, items: Sequence[str]) -> list[str]:
         self.calls.append(list(items))
         self.is_entered.set()
         assert self.may_go_on.wait(10)
         if error := self.fails(items):
             raise error
+        return [f"{item} is stored" for item in items]
 
 
 @pytest.fixture
@@ -33,14 +34,14 @@ def store() -> Store:
 
 
 @pytest.fixture
-def commit(store: Store) -> GroupCommit[str]:
+def commit(store: Store) -> GroupCommit[str, str]:
     return GroupCommit(store)
 
 
 class Callers:
     """Threads that each store one item."""
 
-    def __init__(self, commit: GroupCommit[str]) -> None:
+    def __init__(self, commit: GroupCommit[str, str]) -> None:
         self._commit = commit
         self._threads: list[threading.Thread] = []
         self.outcomes: dict[str, str] = {}
@@ -59,14 +60,12 @@ class Callers:
 
     def _store(self, item: str) -> None:
         try:
-            self._commit.store(item)
+            self.outcomes[item] = self._commit.store(item)
         except Exception as error:
             self.outcomes[item] = f"{type(error).__name__}: {error}"
-        else:
-            self.outcomes[item] = "stored"
 
 
-def start_group(commit: GroupCommit[str], store: Store, *items: str) -> Callers:
+def start_group(commit: GroupCommit[str, str], store: Store, *items: str) -> Callers:
     """One whose call is held up, and those who come meanwhile."""
     callers = Callers(commit)
     callers.start("first")
@@ -76,25 +75,27 @@ def start_group(commit: GroupCommit[str], store: Store, *items: str) -> Callers:
     return callers
 
 
-def test_one_that_comes_alone_is_stored_at_once(commit: GroupCommit[str], store: Store) -> None:
+def test_one_that_comes_alone_is_stored_at_once(commit: GroupCommit[str, str], store: Store) -> None:
     store.may_go_on.set()
-    commit.store("a")
-    commit.store("b")
+    assert commit.store("a") == "a is stored"
+    assert commit.store("b") == "b is stored"
     assert store.calls == [["a"], ["b"]]
 
 
-def test_those_who_come_during_a_call_go_together_in_the_next(commit: GroupCommit[str], store: Store) -> None:
+def test_those_who_come_during_a_call_go_together_in_the_next_and_each_gets_its_own_outcome(
+    commit: GroupCommit[str, str], store: Store
+) -> None:
     callers = start_group(commit, store, "a", "b", "c")
     assert not callers.outcomes
     store.may_go_on.set()
-    assert callers.join() == dict.fromkeys(["first", "a", "b", "c"], "stored")
+    assert callers.join() == {item: f"{item} is stored" for item in ("first", "a", "b", "c")}
     assert [sorted(call) for call in store.calls] == [["first"], ["a", "b", "c"]]
     # And whoever comes later does not wait for anybody
     commit.store("later")
     assert store.calls[-1] == ["later"]
 
 
-def test_a_broker_that_is_away_is_told_to_all_and_asked_once(commit: GroupCommit[str], store: Store) -> None:
+def test_a_broker_that_is_away_is_told_to_all_and_asked_once(commit: GroupCommit[str, str], store: Store) -> None:
     callers = start_group(commit, store, "a", "b")
     store.fails = lambda items: BrokerUnavailable("away")
     store.may_go_on.set()
@@ -105,11 +106,16 @@ def test_a_broker_that_is_away_is_told_to_all_and_asked_once(commit: GroupCommit
     commit.store("later")
 
 
-def test_an_item_that_cannot_be_stored_fails_no_other(commit: GroupCommit[str], store: Store) -> None:
+def test_an_item_that_cannot_be_stored_fails_no_other(commit: GroupCommit[str, str], store: Store) -> None:
     callers = start_group(commit, store, "a", "bad", "c")
     store.fails = lambda items: ValueError("bad") if "bad" in items else None
     store.may_go_on.set()
-    assert callers.join() == {"first": "stored", "a": "stored", "bad": "ValueError: bad", "c": "stored"}
+    assert callers.join() == {
+        "first": "first is stored",
+        "a": "a is stored",
+        "bad": "ValueError: bad",
+        "c": "c is stored",
+    }
 
 
 def test_many_threads_store_each_item_once(store: Store) -> None:
