@@ -152,13 +152,12 @@ def _look(crew: Crew, ledger: Ledger, done: Counter[tuple[Deed, str]]) -> Outcom
     first = records.read_all(client, job_ids)
     crew.tend_until(lambda: False, _SECOND_LOOK_S)
     second = records.read_all(client, job_ids)
-    kept = records.quarantined(client)
     outcome = Outcome(
         done=done,
-        audit=audit(ledger, first, second, kept),
+        audit=audit(ledger, first, second, records.quarantined(client)),
         jobs=len(job_ids),
         unasked=records.ended(client) - sum(1 for one in second.values() if one.finished_at_us),
-        left=_left(crew, client, kept),
+        left=_left(crew, client),
         unexpected=dict(ledger.unexpected),
         lives=sum(member.lives for member in crew.members.values()),
         stubborn=sum(member.stubborn for member in crew.members.values()),
@@ -168,7 +167,7 @@ def _look(crew: Crew, ledger: Ledger, done: Counter[tuple[Deed, str]]) -> Outcom
     return outcome
 
 
-def _left(crew: Crew, client: redis.Redis, kept: set[str]) -> dict[str, int]:
+def _left(crew: Crew, client: redis.Redis) -> dict[str, int]:
     """What is left. Acknowledgements follow the ends that they belong to: they have a moment."""
-    crew.tend_until(lambda: not records.leftovers(client, kept), _LAST_ACKNOWLEDGEMENT_S)
-    return records.leftovers(client, kept)
+    crew.tend_until(lambda: not records.leftovers(client), _LAST_ACKNOWLEDGEMENT_S)
+    return records.leftovers(client)

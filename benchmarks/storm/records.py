@@ -51,13 +51,8 @@ def quarantined(client: redis.Redis) -> set[str]:
     return {job_id.decode() for some in found for job_id in some}
 
 
-def leftovers(client: redis.Redis, kept: set[str]) -> dict[str, int]:
-    """What is in lists, claims and indexes though no job is unfinished, and keys of jobs that would stay for ever.
-
-    Args:
-        client: of the broker.
-        kept: ids of jobs that are to stay.
-    """
+def leftovers(client: redis.Redis) -> dict[str, int]:
+    """What is in lists, claims and indexes though no job is unfinished, and keys of jobs that would stay for ever."""
     lists = [queue_list(queue_of(model), priority) for model in MODELS for priority in PRIORITY_STEPS]
     lists += [key.decode() for key in client.scan_iter(keys.PREFIX + "held:*")]
     indexes = ["unacked_index", keys.LEASES, keys.DEADLINES]
@@ -65,14 +60,15 @@ def leftovers(client: redis.Redis, kept: set[str]) -> dict[str, int]:
     left: dict[str, int] = {name: int(client.llen(name)) for name in lists}
     left |= {name: int(client.hlen(name)) for name in (keys.UNACKED, keys.OWNERS)}
     left |= {name: int(client.zcard(name)) for name in indexes}
-    left["keys of jobs without a lifetime"] = sum(1 for _ in _immortals(client, kept))
+    left |= {name: int(client.get(name) or 0) for name in map(keys.input_bytes, MODELS)}
+    left["keys of jobs without a lifetime"] = sum(1 for _ in _immortals(client))
     return {name: count for name, count in left.items() if count}
 
 
-def _immortals(client: redis.Redis, kept: set[str]) -> Iterator[str]:
-    start = keys.job("")
-    names = (key.decode() for key in client.scan_iter(start + "*", count=_AT_ONCE))
-    for some in _portions(name for name in names if name.removeprefix(start).partition(":")[0] not in kept):
+def _immortals(client: redis.Redis) -> Iterator[str]:
+    starts = (keys.job(""), keys.idempotency(""))
+    names = (key.decode() for start in starts for key in client.scan_iter(start + "*", count=_AT_ONCE))
+    for some in _portions(names):
         pipeline = client.pipeline(transaction=False)
         for name in some:
             pipeline.ttl(name)
