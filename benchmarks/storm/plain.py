@@ -30,8 +30,11 @@ from tasks.broker import connect
 
 _APP = "benchmarks.storm.plain_app"
 
-#: After so long without a new result, with nothing in the lists, none will come.
+#: After so long without a new result none will come.
 _QUIET_S = 10.0
+
+#: How long the workers may take to be all there again, and the clients to be answered.
+_READY_S = 60.0
 
 
 def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> dict[str, int]:
@@ -39,7 +42,7 @@ def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> di
 
     Returns:
         How many jobs it took, how many processes were killed, how many jobs never get a result, how many get one after
-        an hour at the earliest, how many got a wrong one.
+        an hour at the earliest, how many wait for workers that take no more, how many got a wrong one.
 
     Raises:
         BenchmarkError: the system cannot be started.
@@ -61,16 +64,23 @@ def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> di
         rage(schedule(seed, duration_s), duration_s, crew, want)
         say("The storm is over. Waiting for the last results.")
         crew.calm()
-        crew.await_ready()
-        traffic.finish(CALM_LIMIT_S)
-        client = connect(lineup.url)
-        results = _await_results(crew, client, list(traffic.right))
-        late = len(_unacknowledged(client) & (set(traffic.right) - set(results)))
-        client.close()
+        # Workers that answer no more, as happens after a cut connection, are a part of what came of it.
+        crew.tend_until(lineup.is_ready, _READY_S)
+        traffic.finish(_READY_S)
+        with contextlib.closing(connect(lineup.url)) as client:
+            results = _await_results(crew, client, list(traffic.right))
+            missing = set(traffic.right) - set(results)
+            late, stuck = missing & _fetched(client), missing & _queued(client)
     wrong = sum(not np.array_equal(result, traffic.right[job_id]) for job_id, result in results.items())
     kills = sum(number for (deed, _), number in crew.done.items() if deed is Deed.KILL)
-    lost = len(traffic.right) - len(results) - late
-    return {"jobs": len(traffic.right), "kills": kills, "lost": lost, "late": late, "wrong": wrong}
+    return {
+        "jobs": len(traffic.right),
+        "kills": kills,
+        "lost": len(missing - late - stuck),
+        "late": len(late),
+        "stuck": len(stuck),
+        "wrong": wrong,
+    }
 
 
 def _await_results(crew: Crew, client: redis.Redis, job_ids: Sequence[str]) -> Mapping[str, Any]:
@@ -79,19 +89,21 @@ def _await_results(crew: Crew, client: redis.Redis, job_ids: Sequence[str]) -> M
     deadline_s = time.monotonic() + CALM_LIMIT_S
     while time.monotonic() < deadline_s:
         before, results = len(results), read_results(client, job_ids)
-        if len(results) == len(job_ids) or (len(results) == before and not _waiting(client)):
+        if len(results) in (before, len(job_ids)):
             break
         crew.tend_until(lambda: False, _QUIET_S)
     return results
 
 
-def _waiting(client: redis.Redis) -> int:
-    return sum(int(client.llen(model)) for model in MODELS)
-
-
-def _unacknowledged(client: redis.Redis) -> set[str]:
+def _fetched(client: redis.Redis) -> set[str]:
     """The tasks that dead workers had fetched: kombu gives them to others after its visibility timeout, an hour."""
     return {orjson.loads(entry)[0]["headers"]["id"] for entry in cast(list[bytes], client.hvals("unacked"))}
+
+
+def _queued(client: redis.Redis) -> set[str]:
+    """The tasks that nobody has fetched."""
+    entries = [entry for model in MODELS for entry in cast(list[bytes], client.lrange(model, 0, -1))]
+    return {orjson.loads(entry)["headers"]["id"] for entry in entries}
 
 
 def _lineup(folder: Path, store: Path) -> Lineup:
