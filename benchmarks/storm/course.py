@@ -28,7 +28,7 @@ from benchmarks.storm.traffic import Traffic
 from tasks.broker import connect
 
 #: How long the last jobs may take once the storm is over.
-CALM_LIMIT_S = 180.0
+CALM_LIMIT_S = 300.0
 
 #: Between the two readings of all records: who had lost a lease, and came back late, has written by then if ever.
 _SECOND_LOOK_S = 2.0 * LEASE_S
@@ -137,9 +137,11 @@ def rage(actions: list[Action], duration_s: float, crew: Crew, want: Want) -> No
 
 def _wait_for_the_end(crew: Crew, traffic: Traffic, mischief: Mischief) -> None:
     deadline_s = time.monotonic() + CALM_LIMIT_S
-    # First whoever was killed last has to be back, or nobody answers those who still ask.
+    traffic.stop()
+    # Whoever was killed last has to be back, or nobody answers those who still ask.
     crew.await_ready()
-    traffic.finish(deadline_s - time.monotonic())
+    crew.tend_until(traffic.has_stopped, deadline_s - time.monotonic())
+    traffic.give_up()
     mischief.finish(deadline_s - time.monotonic())
     client = connect(crew.lineup.url)
     crew.tend_until(lambda: records.unfinished(client) == 0, max(1.0, deadline_s - time.monotonic()))

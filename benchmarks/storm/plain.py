@@ -63,10 +63,12 @@ def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> di
         say(f"The storm begins: {duration_s:.0f} s with seed {seed}.")
         rage(schedule(seed, duration_s), duration_s, crew, want)
         say("The storm is over. Waiting for the last results.")
+        traffic.stop()
         crew.calm()
         # Workers that answer no more, as happens after a cut connection, are a part of what came of it.
         crew.tend_until(lineup.is_ready, _READY_S)
-        traffic.finish(_READY_S)
+        crew.tend_until(traffic.has_stopped, _READY_S)
+        traffic.give_up()
         with contextlib.closing(connect(lineup.url)) as client:
             results = _await_results(crew, client, list(traffic.right))
             missing = set(traffic.right) - set(results)

@@ -42,12 +42,16 @@ class PlainTraffic:
         for thread in self._threads:
             thread.start()
 
-    def finish(self, within_s: float) -> None:
-        """Let everybody end what he has in hand."""
+    def stop(self) -> None:
+        """Have everybody end what he has in hand, and begin nothing more."""
         self._over.set()
-        deadline_s = time.monotonic() + within_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+
+    def has_stopped(self) -> bool:
+        """Whether everybody has."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def give_up(self) -> None:
+        """Have nobody ask again any more."""
         self._given_up.set()
 
     def _submit(self, jobs: int, pause_s: float) -> None:
