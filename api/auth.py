@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
-from collections.abc import Mapping
-
 from flask import Flask, g, request
 
 from api.errors import Unauthorized
 from api.services import services
+from tasks.api_keys import KeyHashes, find_key
 from tasks.errors import JobNotFound
 from tasks.job import Job
 
@@ -38,28 +36,26 @@ def check_owner(job: Job) -> Job:
     return job
 
 
-def find_owner(keys: Mapping[str, str], authorization: str, x_api_key: str) -> str | None:
+def find_owner(hashes: KeyHashes, authorization: str, x_api_key: str) -> str | None:
     """The name of the key in a request's headers; None when there is none, or none of ours.
 
     Args:
-        keys: owner's name to key.
+        hashes: of the keys, by owner's name.
         authorization: the header `Authorization`, empty when absent.
         x_api_key: the header `X-API-Key`, empty when absent.
     """
     scheme, _, token = authorization.partition(" ")
     given = token.strip() if scheme.lower() == "bearer" else x_api_key
-    # WSGI hands headers out as Latin-1. Every key is compared, so that the time tells nothing of which one fits.
-    given_bytes = given.encode("latin-1", "replace")
-    matching = [name for name, key in keys.items() if hmac.compare_digest(key.encode(), given_bytes)]
-    return matching[0] if matching else None
+    # WSGI hands headers out as Latin-1.
+    return find_key(hashes, given.encode("latin-1", "replace"))
 
 
 def _authenticate() -> None:
     g.owner = ""
-    keys = services().settings.api_keys
-    if not keys or request.path in OPEN_PATHS:
+    hashes = services().settings.api_keys
+    if not hashes or request.path in OPEN_PATHS:
         return
-    name = find_owner(keys, request.headers.get("Authorization", ""), request.headers.get("X-API-Key", ""))
+    name = find_owner(hashes, request.headers.get("Authorization", ""), request.headers.get("X-API-Key", ""))
     if name is None:
         raise Unauthorized("An API key is needed: send the header `Authorization: Bearer KEY`, or `X-API-Key: KEY`.")
     g.owner = name

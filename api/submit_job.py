@@ -136,7 +136,8 @@ def _read_picture(card: ModelCard, mimetype: str) -> Received:
     fields: NamedValues = []
     if mimetype == FORM:
         data = _form_picture()
-        fields = list(request.form.items(multi=True))
+        # werkzeug names a part None whose header has no name.
+        fields = [(name or "", text) for name, text in request.form.items(multi=True)]
     else:
         data = read_bytes()
     return Received(check_picture(data, services().settings.max_image_pixels), fields, data)

@@ -48,10 +48,19 @@ class ApiClient:
         self._client.close()
 
     def submit(
-        self, model: str, inputs: InputFile, options: JobOptions | None = None, version: int | None = None
+        self,
+        model: str,
+        inputs: InputFile,
+        options: JobOptions | None = None,
+        version: int | None = None,
+        idempotency_key: str | None = None,
     ) -> Job:
-        """Submit one job; when this returns, the server has stored it durably."""
-        return Job.from_json(self._ask(submit_call(model, inputs, options or JobOptions(), version)))
+        """Submit one job; when this returns, the server has stored it durably.
+
+        When it raises, the job may be stored too; the same call with the same `idempotency_key` finds it.
+        """
+        call = submit_call(model, inputs, options or JobOptions(), version, idempotency_key)
+        return Job.from_json(self._ask(call))
 
     def get_job(self, job_id: str, wait_s: float = 0.0) -> Job:
         """A job's record; the server may hold the answer back up to `wait_s` (at most 60) until the job ends."""

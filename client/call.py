@@ -63,14 +63,25 @@ class JobOptions:
         return {name: str(value) for name, value in values.items() if value is not None}
 
 
-def submit_call(model: str, inputs: InputFile, options: JobOptions, version: int | None = None) -> Call:
-    """Submit one job, to the model's newest version unless one is named."""
+def submit_call(
+    model: str, inputs: InputFile, options: JobOptions, version: int | None = None, idempotency_key: str | None = None
+) -> Call:
+    """Submit one job, to the model's newest version unless one is named.
+
+    Args:
+        model: its name.
+        inputs: what to send.
+        options: what else the job is to have.
+        version: the model's, if not its newest.
+        idempotency_key: the same for each try of one submission makes all of them the same job.
+    """
     chosen = "" if version is None else f"/versions/{version}"
+    key = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     return Call(
         "POST",
         f"/v1/models/{_segment(model)}{chosen}/jobs",
         params=options.to_query(),
-        headers={"Content-Type": inputs.content_type},
+        headers={"Content-Type": inputs.content_type, **key},
         content=inputs.content,
     )
 

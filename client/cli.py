@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,15 @@ from client.api_client import DEFAULT_URL, ApiClient
 from client.call import JobOptions
 from client.command_group import EXIT_FAILED, CommandGroup
 from client.errors import ClientError, Unreachable
-from client.input_file import read_input
+from client.input_file import InputFile, read_input
 from client.job import Job
 from client.retry import Patience, with_retries
 from client.tables import console, failure_lines, models_table
 from client.wait_option import WaitCommand
 from client.waiting import wait_for_job
+
+#: Long enough for a server that is being restarted.
+SUBMIT_PATIENCE = Patience(total_s=15.0)
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -77,12 +81,13 @@ def submit(
 
     A FILE is an array (.npy, .npz), JSON with "instances" or "inputs" (.json), a picture (.jpg, .jpeg, .png, .webp,
     .gif, .bmp, .tif, .tiff), or - for standard input with --content-type. What is wrong with one file is told on
-    standard error, the others go on, and the exit code is 1.
+    standard error, the others go on, and the exit code is 1. A server that says "not now" or does not answer is asked
+    again for 15 s; that makes no second job.
     """
     has_failed = False
     for name in files:
         try:
-            job = api.submit(model, read_input(name, sys.stdin.buffer, content_type), JobOptions(**options), version)
+            job = _submit(api, model, read_input(name, sys.stdin.buffer, content_type), JobOptions(**options), version)
         except Unreachable as error:
             # The files after it would fare no better.
             raise Unreachable(f"{name}: {error}" + (" Stopped here." if name != files[-1] else "")) from error
@@ -148,6 +153,13 @@ def models(api: ApiClient, as_json: bool) -> None:
     console().print(models_table(answer["models"]))
     for line in failure_lines(answer["models"]):
         click.echo(line)
+
+
+def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: int | None) -> Job:
+    key = str(uuid.uuid4())
+    return with_retries(
+        lambda: api.submit(model, inputs, options, version, idempotency_key=key), SUBMIT_PATIENCE, _tell_trouble
+    )
 
 
 def _fetch(api: ApiClient, job: Job, chosen: str, patience: Patience) -> bytes:

@@ -7,8 +7,8 @@ A file is read (`InputFileError`), a server addressed (`AddressError`), reached 
 
 from __future__ import annotations
 
-#: A server, or a proxy before it, that says "not now": bad gateway, unavailable, gateway timeout.
-TEMPORARY_STATUSES = frozenset({502, 503, 504})
+#: A server, or a proxy before it, that says "not now": queue full, bad gateway, unavailable, gateway timeout.
+TEMPORARY_STATUSES = frozenset({429, 502, 503, 504})
 
 
 class ClientError(Exception):

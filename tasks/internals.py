@@ -6,7 +6,7 @@ the module that leans on it, and put the new digest and version here (`python -m
 
 | what | who leans on it | why |
 |---|---|---|
-| `kombu.transport.redis.Channel`: `_q_for_pri`, `_create_client`, `pool`, `active_queues`, `handlers`, `close`, `conn_or_acquire`, `_on_connection_disconnect`, `unacked_key`, `unacked_index_key`, `from_transport_options` | tasks.transport.channel | names of lists and keys; a connection that tells when it ends; one client for all publishes |
+| `kombu.transport.redis.Channel`: `_q_for_pri`, `_create_client`, `pool`, `active_queues`, `handlers`, `close`, `conn_or_acquire`, `_on_connection_disconnect`, `_queue_bind`, `unacked_key`, `unacked_index_key`, `from_transport_options` | tasks.transport.channel | names of lists and keys; a connection that tells when it ends; one client for all publishes; consuming needs no binding |
 | `kombu.transport.redis.SentinelChannel` | tasks.transport.channel | its pool asks the sentinels |
 | `kombu.transport.redis.QoS` and `kombu.transport.virtual.base.QoS`: `append`, `ack`, `reject`, `restore_…`, `_quick_append`, `_delivered` | tasks.transport.qos | a claim is recorded before it arrives, and is not restored with a channel |
 | `kombu.transport.redis.MultiChannelPoller`: `_channels`, `_fd_to_chan`, `_chan_to_sock`, `_register`, `_register_LISTEN`, `on_poll_start`, `on_readable` | tasks.transport.poller | the loop listens on our waits, and on control commands as before |
@@ -14,7 +14,7 @@ the module that leans on it, and put the new digest and version here (`python -m
 | `kombu.transport.virtual.base.Transport._deliver` and `Channel.basic_consume` | tasks.transport.channel | hand a message to its consumer; the message is among the delivered ones once it could be read |
 | `kombu.asynchronous.hub.Hub.call_soon`, `_pop_ready` | tasks.batching.notices, tasks.batching.drain | threads wake the loop; what is left to it at its end |
 | `celery.worker.strategy.default` | tasks.batching.strategy | what a strategy owes Celery before a pool takes over |
-| `celery.worker.request.Request` | tasks.batching.announce, tasks.batching.strategy | `on_accepted`, `on_success`, `revoked`, `acknowledge`, `reject`, `send_event` and their events |
+| `celery.worker.request.Request` | tasks.batching.announce, tasks.batching.strategy | `on_accepted`, `on_success`, `revoked`, `_already_revoked`, `acknowledge`, `reject`, `send_event` and their events |
 | `celery.worker.state.task_reserved`, `task_ready` | tasks.batching.announce | `inspect reserved` and `active` |
 | `celery.worker.loops.asynloop` | tasks.batching.drain, tasks.transport.transport | timers that were added for a connection end with it |
 | `celery.worker.consumer.consumer.Consumer.on_close`, `create_task_handler` | tasks.batching.strategy | what a reconnect forgets; how a message reaches its strategy |
@@ -51,6 +51,7 @@ READ: Mapping[str, str] = {
     "kombu.transport.redis.Channel._on_connection_disconnect": "0f5496775f70",
     "kombu.transport.redis.Channel._put": "dc1dacc8db55",
     "kombu.transport.redis.Channel._q_for_pri": "96048f1bd0b9",
+    "kombu.transport.redis.Channel._queue_bind": "12682182e85e",
     "kombu.transport.redis.MultiChannelPoller.on_poll_start": "735d1edde53d",
     "kombu.transport.redis.MultiChannelPoller.on_readable": "89c4321cf590",
     "kombu.transport.redis.MultiChannelPoller._register": "20a0573b487f",

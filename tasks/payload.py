@@ -28,6 +28,12 @@ ARRAY_TYPES = (NPY, NPZ)
 MAX_DIMENSIONS = 64
 MAX_SIZE = 2**63 - 1
 
+#: Of a `.npz`; more than any model has inputs. zipfile makes an object of each before anybody can count them, of 67 MB
+#: 1.3 million.
+MAX_MEMBERS = 10_000
+#: With it begins each entry of a zip's directory (PKWARE's APPNOTE 4.3.12).
+_MEMBER_MARK = b"PK\x01\x02"
+
 Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 
@@ -68,11 +74,13 @@ def read_headers(
         max_unpacked_bytes: a compressed `.npz` may not hold more than this.
 
     Raises:
-        InvalidInput: pickled objects, a truncated or damaged file, more than `max_unpacked_bytes`.
+        InvalidInput: pickled objects, a truncated or damaged file, more than `max_unpacked_bytes` or `MAX_MEMBERS`.
     """
     if content_type == NPY:
         field = "inputs." + _only_input(signature)
         return {_only_input(signature): _read_header(io.BytesIO(data), len(data), field)}
+    if data.count(_MEMBER_MARK) > MAX_MEMBERS:
+        raise InvalidInput("inputs", f"a .npz archive of at most {MAX_MEMBERS} arrays", "one of more")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             return _read_members(archive, max_unpacked_bytes)

@@ -14,5 +14,5 @@ class Pool(TaskPool):
     """Celery's solo pool; `revoke(terminate=True)` is answered instead of failing."""
 
     def terminate_job(self, pid: int, signal: Any = None) -> None:
-        """Nothing can be ended inside the one process; control commands are heard between jobs only."""
-        logger.warning("A running job cannot be terminated; cancel it over HTTP, and its answer is thrown away.")
+        """Nothing can be ended inside the one process; Celery has the job's record say `cancelled` all the same."""
+        logger.warning("The model cannot be stopped amid a batch; the answer of the terminated job is thrown away.")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tasks.api_keys import KeyHashes, parse_api_keys
 from tasks.errors import SettingsError
 
 #: As in the examples of Redis's documentation.
@@ -40,11 +41,16 @@ def _setting(name: str, default: Any, meaning: str, low: int | None = None, high
     return field(default=default, metadata={"description": Description(name, meaning, low, high)})
 
 
+def _secret(name: str, default: Any, meaning: str) -> Any:
+    # Not in the repr, which ends up in logs and in the reports of failed assertions.
+    return field(default=default, repr=False, metadata={"description": Description(name, meaning)})
+
+
 @dataclass(frozen=True)
 class Settings:
     """One process's settings. `None` and the empty string mean "not set"."""
 
-    redis_url: str = _setting("REDIS_URL", "", "broker and job store, see redis.md; empty: the embedded server")
+    redis_url: str = _secret("REDIS_URL", "", "broker and job store, see redis.md; empty: the embedded server")
     sentinel_master: str = _setting(
         "CELERIAC_SENTINEL_MASTER",
         DEFAULT_MASTER,
@@ -73,11 +79,13 @@ class Settings:
         "Flower's address; anything but loopback needs a user and a password",
     )
     flower_port: int = _setting("CELERIAC_FLOWER_PORT", 5555, "Flower's port", 1, 65_535)
-    flower_basic_auth: str = _setting(
+    flower_basic_auth: str = _secret(
         "CELERIAC_FLOWER_BASIC_AUTH", "", "`user:password` that Flower asks for; empty: none, loopback only"
     )
-    api_keys: Mapping[str, str] = _setting(
-        "CELERIAC_API_KEYS", None, "comma-separated `name:key`; empty: no keys, loopback only"
+    api_keys: KeyHashes = _secret(
+        "CELERIAC_API_KEYS",
+        None,
+        "comma-separated `name:key` or `name:sha256:HEX`, see http.md; empty: no keys, loopback only",
     )
     api_processes: int = _setting("CELERIAC_API_PROCESSES", 2, "processes that answer HTTP requests", 1, 64)
     api_threads: int = _setting(
@@ -247,7 +255,7 @@ def _parse(description: Description, text: str, kind: str) -> Any:
         return _parse_int(description, text)
     if kind == "Path":
         return Path(text)
-    if kind.startswith("Mapping"):
+    if kind == "KeyHashes":
         return _parse_keys(description, text)
     if description.name == "CELERIAC_KEY_PREFIX" and not _KEY_PREFIX.fullmatch(text):
         raise SettingsError(
@@ -270,11 +278,8 @@ def _parse_int(description: Description, text: str) -> int:
     return number
 
 
-def _parse_keys(description: Description, text: str) -> dict[str, str]:
-    # The sentence must not repeat the text: it holds secrets.
-    pairs = [entry.strip().partition(":") for entry in text.split(",") if entry.strip()]
-    if not all(name and key for name, _, key in pairs):
-        raise SettingsError(f"{description.name} is expected as name:key,name:key; an entry lacks one.")
-    if len({name for name, _, _ in pairs}) < len(pairs):
-        raise SettingsError(f"{description.name} names an owner twice; give each key a name of its own.")
-    return {name: key for name, _, key in pairs}
+def _parse_keys(description: Description, text: str) -> KeyHashes:
+    try:
+        return parse_api_keys(text)
+    except ValueError as error:
+        raise SettingsError(f"{description.name} {error}") from None

@@ -4,11 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 import redis
+from hypothesis import settings
 
 from tasks.broker import connect
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.valkey import Valkey
+
+# The same examples in each run; an answer that takes this long is a finding.
+settings.register_profile("tests", derandomize=True, deadline=10_000, max_examples=600)
+# `make fuzz`: other examples in each run, and many.
+settings.register_profile("fuzz", deadline=10_000, max_examples=10_000, database=None, print_blob=True)
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,7 @@ from tasks import keys
 from tasks.job import Job, new_job_id
 from tasks.job_store import JobStore
 from tasks.payload import encode_arrays
-from tasks.queues import PRIORITY_STEPS, queue_list, queue_of
+from tasks.queues import KEEPER_QUEUE, PRIORITY_STEPS, queue_list, queue_of
 from tasks.result import result_json
 from tests.system import eventually
 
@@ -48,9 +48,17 @@ class LiveWorker:
             "PYTHONPATH": str(ROOT),
             **environment,
         }
-        self._command = [sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-Q", queue_of(model)]
-        self._command += ["-n", self.name, "-l", "INFO"]
+        self._command = self._worker_of(queue_of(model))
         self.process: subprocess.Popen[bytes] | None = None
+
+    def _worker_of(self, queue: str, *options: str) -> list[str]:
+        worker = [sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-Q", queue]
+        return [*worker, "-n", self.name, "-l", "INFO", *options]
+
+    def as_keeper(self) -> LiveWorker:
+        """Serve no model but the keeper's periodic work."""
+        self._command = self._worker_of(KEEPER_QUEUE, "-B")
+        return self
 
     @property
     def pid(self) -> int:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import resource
+import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -40,6 +43,7 @@ class Valkey:
         self.port = free_port()
         credentials = f":{quote(password, safe='')}@" if password else ""
         self.url = f"redis://{credentials}127.0.0.1:{self.port}/0"
+        self._folder = folder
         self._config = folder / "valkey.conf"
         access = [f"requirepass {password}", f"masterauth {password}"] if password else []
         lines = [_CONFIG.format(port=self.port, folder=folder), *access, *configuration]
@@ -47,7 +51,8 @@ class Valkey:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        self._process = subprocess.Popen([BINARY, self._config], stdout=subprocess.DEVNULL)
+        # With Python's signals as they are, a file that may not grow is an error to the server and not its end.
+        self._process = subprocess.Popen([BINARY, self._config], stdout=subprocess.DEVNULL, restore_signals=False)
         deadline_s = time.monotonic() + 10
         client = redis.Redis.from_url(self.url)
         while True:
@@ -69,3 +74,24 @@ class Valkey:
             self._process.kill()
             self._process.wait(10)
             self._process = None
+
+    def await_end(self, within_s: float = 10) -> None:
+        """Wait for it to end of itself."""
+        assert self._process is not None
+        self._process.wait(within_s)
+
+    @contextlib.contextmanager
+    def full_disk(self) -> Iterator[None]:
+        """The server's append-only file cannot grow, as on a disk without room; Linux only."""
+        assert self._process is not None
+        files = [file.stat().st_size for file in (self._folder / "appendonlydir").iterdir()]
+        before = resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (max(files), resource.RLIM_INFINITY))
+        try:
+            yield
+        finally:
+            if self._process.poll() is None:
+                resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, before)
+
+    def forget_all(self) -> None:
+        """Lose the data of a stopped server."""
+        shutil.rmtree(self._folder / "appendonlydir")

@@ -47,7 +47,9 @@ def failed(request: Any, failure_type: str) -> None:
 def revoked(request: Any, expired: bool) -> None:
     """It has ended without having run, or its answer was thrown away."""
     state.task_ready(request)
-    request.send_event("task-revoked", terminated=False, signum=None, expired=expired)
+    # Celery itself tells of a running one that `revoke(terminate=True)` has ended.
+    if not request._already_revoked:
+        request.send_event("task-revoked", terminated=False, signum=None, expired=expired)
     request.acknowledge()
 
 

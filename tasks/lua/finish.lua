@@ -1,8 +1,9 @@
 -- Give jobs of one model their terminal status, once. The only place where a job ends.
 -- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines, 5 quarantine, 6 input_bytes
 -- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s, 6 that in the
---       quarantine, 7 start of idempotency keys, then for each job: its id, status, the delivery that must still be the job's (empty: any), the
---       number of record fields and values, those in turn, the number of the result's parts and bytes, those in turn
+--       quarantine, 7 start of idempotency keys, then for each job: its id, status, the delivery that must still be the
+--       job's (empty: any), the number of record fields and values, those in turn, the number of the result's parts and
+--       bytes, those in turn
 -- Returns for each job 'done', 'missing', 'stale' (it is with another worker), or the terminal status that it has.
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])

@@ -13,7 +13,7 @@ import orjson
 import redis
 from kombu.transport import redis as kombu_redis
 from kombu.utils.json import loads
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, OutOfMemoryError
 
 from tasks import keys
 from tasks.broker import SENTINEL_OPTIONS
@@ -146,6 +146,13 @@ class Claiming(_Base):  # type: ignore[misc]
     @cached_property
     def _shared_client(self) -> Any:
         return self._create_client()
+
+    def _queue_bind(self, exchange: str, routing_key: str, pattern: str, queue: str) -> None:
+        try:
+            super()._queue_bind(exchange, routing_key, pattern, queue)
+        except OutOfMemoryError:
+            # Its messages are claimed by the list's name, and to run them is what frees memory.
+            logger.warning("Redis is full: the queue %s is consumed without being bound to %s.", queue, exchange)
 
     def _wanted(self) -> Wanted:
         allowed = self.qos.prefetch_count - len(self.claims) if self.qos.prefetch_count else MOST_AT_ONCE

@@ -63,3 +63,10 @@ class QoS(kombu_redis.QoS):  # type: ignore[misc]
         if self.channel.claiming:
             self._delivered.clear()
         super().restore_unacked_once(stderr)
+
+    def restore_visible(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: leases are ended by Redis's clock, see `Claiming.keep_leases`.
+
+        kombu goes by this machine's clock: one that is an hour ahead would take every claim of others for abandoned.
+        It also takes a lock in Redis first, which a full server refuses.
+        """

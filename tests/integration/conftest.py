@@ -4,11 +4,14 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 
+from tasks.broker import connect
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.http_api import make_http, publish_models
+from tests.valkey import Valkey
 
 if TYPE_CHECKING:
     from tests.batching_stage import Stage
@@ -19,6 +22,23 @@ def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
     publish_models(registry)
     with make_http(job_store, registry) as http:
         yield http
+
+
+@pytest.fixture(scope="module")
+def fuzzed_redis(valkey: Valkey) -> Iterator[redis.Redis]:
+    """An emptied server, for all examples of a test."""
+    client = connect(valkey.url)
+    client.flushall()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="module")
+def fuzzed_http(fuzzed_redis: redis.Redis) -> FlaskClient:
+    """An application with three models, for all examples of a test; nobody can make it wait."""
+    registry = ModelRegistry(fuzzed_redis)
+    publish_models(registry)
+    return make_http(JobStore(fuzzed_redis, 3600), registry, max_waiters=0)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.serving import make_server
 
 from tasks import keys
+from tasks.api_keys import parse_api_keys
 from tasks.errors import IdempotencyKeyReused
 from tasks.job import Job, Status, new_job_id
 from tasks.job_store import JobStore
@@ -117,7 +118,7 @@ def test_a_key_is_one_owners_and_for_one_model(
     client: redis.Redis, job_store: JobStore, registry: ModelRegistry
 ) -> None:
     publish_models(registry)
-    http = make_http(job_store, registry, api_keys={"ann": "a", "bob": "b"})
+    http = make_http(job_store, registry, api_keys=parse_api_keys("ann:a,bob:b"))
     row = {"data": npy([[1, 2, 3, 4]]), "content_type": NPY, "json": None}
     of_ann, again, of_bob = (post(http, headers=KEY | {"X-API-Key": key}, **row) for key in "aab")
     assert of_ann.json["id"] == again.json["id"] != of_bob.json["id"]

@@ -5,19 +5,22 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
+from tasks.api_keys import parse_api_keys
+from tasks.job import new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.http_api import make_http, play_worker, publish_models
 
 ANN = {"Authorization": "Bearer key-of-ann"}
 BOB = {"X-API-Key": "key-of-bob"}
+OPEN = ("/", "/healthz", "/openapi.json", "/readyz")
 ROW = {"instances": [[1, 2, 3, 4]]}
 
 
 @pytest.fixture
 def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
     publish_models(registry)
-    with make_http(job_store, registry, api_keys={"ann": "key-of-ann", "bob": "key-of-bob"}) as http:
+    with make_http(job_store, registry, api_keys=parse_api_keys("ann:key-of-ann,bob:key-of-bob")) as http:
         yield http
 
 
@@ -27,14 +30,14 @@ def of_ann(http: FlaskClient) -> str:
     return str(answer.json["id"])
 
 
-@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/openapi.json"])
+@pytest.mark.parametrize("path", OPEN)
 def test_some_paths_are_open(http: FlaskClient, path: str) -> None:
     assert http.get(path).status_code == 200
 
 
 def test_every_other_path_needs_a_key(http: FlaskClient) -> None:
-    closed = [rule for rule in http.application.url_map.iter_rules() if rule.rule.startswith("/v1")]
-    assert len(closed) >= 9
+    closed = [rule for rule in http.application.url_map.iter_rules() if rule.rule not in OPEN]
+    assert len(closed) >= 10
     for rule in closed:
         url = rule.rule.translate(str.maketrans("<>", "xx"))
         for method in rule.methods or ():
@@ -63,6 +66,39 @@ def test_the_owner_is_recorded_and_sees_the_job(http: FlaskClient, job_store: Jo
     job_id = of_ann(http)
     assert job_store.get(job_id).owner == "ann"
     assert http.get(f"/v1/jobs/{job_id}", headers=ANN).status_code == 200
+
+
+def urls_with_an_id(http: FlaskClient, job_id: str) -> list[tuple[str, str]]:
+    """Method and URL of everything that takes a job's id in its path, as the application has it."""
+    rules = [rule for rule in http.application.url_map.iter_rules() if rule.arguments - {"model", "version"}]
+    assert all(rule.arguments == {"job_id"} for rule in rules), "an id by another name would go untested here"
+    return [
+        (method, rule.rule.replace("<job_id>", job_id))
+        for rule in rules
+        for method in sorted((rule.methods or set()) - {"OPTIONS"})
+    ]
+
+
+@pytest.mark.parametrize("ended", [False, True])
+def test_with_another_owners_id_every_url_answers_as_with_one_that_never_was(
+    http: FlaskClient, job_store: JobStore, ended: bool
+) -> None:
+    job_id, nobodys = of_ann(http), new_job_id()
+    if ended:
+        play_worker(job_store, job_id)
+    urls = urls_with_an_id(http, job_id)
+    assert len(urls) >= 6
+    for method, url in urls:
+        answer = http.open(url, method=method, headers=BOB)
+        assert answer.status_code == 404, (method, url)
+        never = http.open(url.replace(job_id, nobodys), method=method, headers=BOB)
+        assert answer.text.replace(job_id, "ID") == never.text.replace(nobodys, "ID")
+    for results in (False, True):
+        queried = http.post("/v1/jobs:query", json={"ids": [job_id], "results": results}, headers=BOB).json["jobs"]
+        assert queried == [{"id": job_id, "error": {"type": "job_not_found", "message": f"There is no job {job_id}."}}]
+    # Its owner finds it as it was.
+    assert http.get(f"/v1/jobs/{job_id}", headers=ANN).json["status"] == ("succeeded" if ended else "queued")
+    assert job_store.result(job_id) or not ended
 
 
 def test_another_owners_job_does_not_exist(http: FlaskClient, job_store: JobStore) -> None:

@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from tasks.api_keys import parse_api_keys
 from tasks.caps import Caps
 from tasks.job import Failure, FailureType, Status, new_job_id
 from tasks.job_store import JobStore
@@ -136,6 +137,6 @@ def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry
 
 
 def test_a_missing_key_is_answered_as_specified(job_store: JobStore, registry: ModelRegistry) -> None:
-    answer = make_http(job_store, registry, api_keys={"ann": "k"}).get("/v1/models")
+    answer = make_http(job_store, registry, api_keys=parse_api_keys("ann:k")).get("/v1/models")
     assert answer.status_code == 401
     check(answer, "/v1/models")

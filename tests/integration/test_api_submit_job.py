@@ -214,6 +214,13 @@ def test_a_form_has_one_file_and_it_is_called_image(http: FlaskClient, names: tu
     assert answer.json["error"]["got"] == (", ".join(names) or "no file")
 
 
+def test_a_form_field_without_a_name_is_an_unknown_parameter(http: FlaskClient) -> None:
+    file = b'--x\r\nContent-Disposition: form-data; name="image"; filename="f"\r\n\r\n' + png() + b"\r\n"
+    body = file + b"--x\r\nContent-Disposition: form-data\r\n\r\nbulk\r\n--x--\r\n"
+    answer = http.post("/v1/models/boxes/jobs", data=body, content_type="multipart/form-data; boundary=x")
+    assert error(answer) == (400, "invalid_parameter", "parameters.")
+
+
 @pytest.mark.parametrize("content_type", ["multipart/form-data", "multipart/form-data; boundary=x"])
 def test_a_broken_form_is_400(http: FlaskClient, content_type: str) -> None:
     answer = http.post("/v1/models/boxes/jobs", data=b"--x\r\nContent-Disp", content_type=content_type)

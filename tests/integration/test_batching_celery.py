@@ -54,6 +54,38 @@ def test_revoked_jobs_do_not_run_whether_they_were_claimed_or_not(stage: Stage) 
         assert [event["expired"] for event in heard.events if event["type"] == "task-revoked"] == [False, False]
 
 
+def test_a_running_job_that_is_revoked_with_terminate_is_cancelled_and_its_answer_thrown_away(stage: Stage) -> None:
+    with listening(stage.url) as heard:
+        # Given a job in the model
+        running = stage.occupy(1500)
+        # When it is revoked in the way that means running tasks too
+        control = stock_app(stage.url).control
+        assert control.revoke(running, terminate=True, destination=[WORKER], reply=True, timeout=2, limit=1)
+        # Then it is cancelled at once, and stays so when the model is done with it
+        cancelled = stage.store.get(running)
+        assert (cancelled.status, cancelled.attempt) == (Status.CANCELLED, 1)
+        assert statuses(ended(stage.store, submit(stage.store, [willing(1)]))) == {"succeeded": 1}
+        assert stage.store.get(running) == cancelled
+        assert stage.store.result(running) == {}
+        eventually(lambda: heard.count("task-succeeded") == 1)
+        assert heard.kinds(running) == ["received", "started", "revoked"]
+
+
+def test_revoking_changes_nothing_of_a_job_that_runs_or_has_ended(stage: Stage) -> None:
+    control = stock_app(stage.url).control
+    # Given a job that has ended, and one in the model
+    [done] = ended(stage.store, submit(stage.store, [willing(1)]))
+    running = stage.occupy(1000)
+    for job_id in (done.id, running):
+        assert control.revoke(job_id, destination=[WORKER], reply=True, timeout=2, limit=1)
+    assert stage.store.get(done.id) == done
+    assert control.revoke(done.id, terminate=True, destination=[WORKER], reply=True, timeout=2, limit=1)
+    assert stage.store.get(done.id) == done
+    assert stage.outputs(done.id)["y"].tolist() == [[3.0] * 3]
+    # Then the running one succeeds, as Celery has it
+    assert statuses(ended(stage.store, [running])) == {"succeeded": 1}
+
+
 @pytest.mark.parametrize("is_claimed", [True, False])
 def test_the_deadline_of_a_stock_producer_counts(stage: Stage, is_claimed: bool) -> None:
     # Given a model that computes, and before or behind a backlog a message that expires

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -144,6 +146,36 @@ def test_another_port_is_taken_when_the_last_one_is_not_free(broker: EmbeddedBro
 
     assert broker.url() != before
     assert client.get("key") == b"value"
+
+
+def test_a_server_starts_again_on_a_full_disk_and_has_what_was_stored(broker: EmbeddedBroker) -> None:
+    broker.up().set("key", "value")
+    # Given a disk on which no file can grow, so that the server ends with the next write
+    with no_room():
+        broker.stop()
+        client = broker.up()
+        assert client.get("key") == b"value"
+        with pytest.raises(redis.ConnectionError):
+            client.set("key", "another")
+        assert broker.process and broker.process.wait(10) == 1
+        # Then it still starts, for those who read
+        assert broker.up().get("key") == b"value"
+        broker.stop()
+    # And where there is room, it takes writes again
+    client = broker.up()
+    assert client.get("key") == b"value"
+    client.set("key", "another")
+
+
+@contextmanager
+def no_room() -> Iterator[None]:
+    """What is started now can make no file longer; Python and what it starts are told so by errors, not by a signal."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_second_server_on_the_same_folder_is_refused_with_a_sentence(broker: EmbeddedBroker) -> None:

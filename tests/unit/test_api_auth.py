@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from api.auth import find_owner
+from tasks.api_keys import parse_api_keys
 
-KEYS = {"ann": "secret-a", "bob": "sécret-b"}
+KEYS = parse_api_keys("ann:secret-a,bob:sécret-b")
 
 
 @pytest.mark.parametrize(

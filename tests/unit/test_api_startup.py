@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from api.startup import PortTaken, refuse_taken_port, resolve_host
+from tasks.api_keys import parse_api_keys
 from tasks.errors import SettingsError
 from tests.http_api import make_settings
 
@@ -18,7 +19,7 @@ def test_loopback_needs_no_keys(host: str) -> None:
 def test_an_address_that_others_reach_needs_keys(host: str) -> None:
     with pytest.raises(SettingsError, match=f"{host}.*CELERIAC_API_KEYS"):
         resolve_host(make_settings(host=host))
-    assert resolve_host(make_settings(host=host, api_keys={"ann": "k"})) == host
+    assert resolve_host(make_settings(host=host, api_keys=parse_api_keys("ann:k"))) == host
 
 
 def test_a_host_that_is_no_address_is_refused() -> None:

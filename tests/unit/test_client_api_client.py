@@ -91,16 +91,24 @@ def test_a_result_is_asked_for_by_its_media_type_and_comes_unchanged() -> None:
 
 
 def test_a_refusal_is_the_servers_own_sentence_with_its_type_field_and_retry_after() -> None:
-    answer = Answer.refusal(429, "The queue of digits is full.", Retry_After="7")
+    answer = Answer.refusal(400, "There is no room for digits.", Retry_After="7")
     with (
         StandIn(always(answer)) as server,
         ApiClient(server.url) as api,
-        pytest.raises(ApiError, match=r"^The queue of digits is full\.$") as caught,
+        pytest.raises(ApiError, match=r"^There is no room for digits\.$") as caught,
     ):
         api.submit("digits", ARRAY)
     error = caught.value
-    assert (error.status, error.type, error.field, error.retry_after_s) == (429, "some_type", "inputs", 7)
+    assert (error.status, error.type, error.field, error.retry_after_s) == (400, "some_type", "inputs", 7)
     assert not error.is_temporary
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_refusal_for_now_is_temporary(status: int) -> None:
+    answer = Answer.refusal(status, "The queue of digits is full.")
+    with StandIn(always(answer)) as server, ApiClient(server.url) as api, pytest.raises(ApiError) as caught:
+        api.submit("digits", ARRAY)
+    assert caught.value.is_temporary
 
 
 def test_a_proxy_that_says_unavailable_in_html_is_temporary_and_any_other_page_is_no_celeriac() -> None:

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from client.cli import main
+from client.retry import Patience
 from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
 
 CAT = {"class": 17, "label": "cat", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.6], "box_pixels": [10, 20, 50, 60]}
@@ -113,11 +114,30 @@ def test_submit_tells_what_is_wrong_with_a_file_goes_on_with_the_others_and_ends
     assert "notes.txt: Expected a file ending in .npy" in done.stderr
 
 
-def test_submit_stops_at_the_file_where_the_server_is_lost(server: StandIn, folder: Path) -> None:
+def test_submit_stops_at_the_file_where_the_server_is_lost(
+    server: StandIn, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.cli.SUBMIT_PATIENCE", Patience(total_s=0))
     done = celeriac(server, "submit", "digits", "one.npy", "cut.npy", "two.npy")
     assert (done.stdout, done.exit_code) == ("one\n", 1)
     assert done.stderr.startswith("cut.npy: The connection to ")
     assert done.stderr.endswith("Stopped here.\n")
+
+
+def test_submit_sends_the_same_request_again_while_the_server_says_not_now(folder: Path) -> None:
+    answers = [CUT, Answer.refusal(503, "Redis is away."), Answer.refusal(429, "Full.")]
+
+    def later(request: Request) -> Answer:
+        return answers.pop(0) if answers else respond(request)
+
+    with StandIn(later) as server:
+        done = celeriac(server, "submit", "digits", "one.npy", "two.npy")
+    # Then one trouble is told, and each file is one job, whichever try the server took
+    assert (done.stdout, done.exit_code) == ("one\ntwo\n", 0)
+    assert done.stderr.endswith("Trying again.\n")
+    assert done.stderr.count("\n") == 1
+    keys = [request.headers["idempotency-key"] for request in server.requests]
+    assert [keys.count(key) for key in dict.fromkeys(keys)] == [4, 1]
 
 
 def test_submit_sends_standard_input_and_every_option(server: StandIn) -> None:

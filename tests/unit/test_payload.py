@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import struct
 import warnings
 import zipfile
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from model_store.errors import InvalidInput
 from model_store.signature import Signature, TensorSpec
-from tasks.payload import NPY, NPZ, decode_arrays, encode_arrays, read_headers, write_npz
+from tasks.payload import MAX_MEMBERS, NPY, NPZ, decode_arrays, encode_arrays, read_headers, write_npz
 
 ONE = Signature({"images": TensorSpec("float32", (None, 8, 8))}, {})
 TWO = Signature({"a": TensorSpec("float32", (None,)), "file": TensorSpec("string", (None,))}, {})
@@ -91,6 +92,16 @@ def test_a_compressed_npz_that_is_damaged_inside_is_refused() -> None:
             read_headers(NPZ, damaged, TWO, LIMIT_BYTES)
         with contextlib.suppress(InvalidInput):
             decode_arrays(NPZ, damaged, TWO)
+
+
+def test_an_archive_of_very_many_members_is_refused_before_objects_are_made_of_them() -> None:
+    entry = struct.pack("<4s4B4HL2L5H2L", b"PK\1\2", *(20, 0, 20, 0), *[0] * 7, 1, *[0] * 6) + b"a"
+    count = MAX_MEMBERS + 1
+    data = entry * count + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, count, count, len(entry) * count, 0, 0)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert len(archive.infolist()) == count
+    with pytest.raises(InvalidInput, match=f"at most {MAX_MEMBERS} arrays"):
+        read_headers(NPZ, data, TWO, LIMIT_BYTES)
 
 
 def test_two_members_of_one_name_are_refused() -> None:

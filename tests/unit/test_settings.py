@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tasks.api_keys import parse_api_keys
 from tasks.errors import SettingsError
 from tasks.settings import describe, read_settings
 
@@ -21,7 +22,7 @@ def test_values_are_read_with_their_types() -> None:
         {"PORT": " 81 ", "CELERIAC_API_KEYS": "ann:k1, bob:k:2", "CELERIAC_GPU": "0", "CELERIAC_VAR": "/v"}
     )
     assert settings.port == 81
-    assert settings.api_keys == {"ann": "k1", "bob": "k:2"}
+    assert settings.api_keys == parse_api_keys("ann:k1,bob:k:2")
     assert settings.gpu == 0
     assert settings.var == Path("/v")
 
@@ -50,6 +51,18 @@ def test_a_refusal_never_repeats_a_secret() -> None:
         with pytest.raises(SettingsError) as refusal:
             read_settings({name: "topsecret"})
         assert "topsecret" not in str(refusal.value)
+
+
+def test_no_secret_is_shown_with_the_settings() -> None:
+    secrets = {
+        "REDIS_URL": "redis://ann:r3dis@host/0",
+        "CELERIAC_API_KEYS": "ann:k3y",
+        "CELERIAC_FLOWER_BASIC_AUTH": "ann:fl0wer",
+    }
+    settings = read_settings(secrets | {"PORT": "81"})
+    assert "port=81" in repr(settings)
+    assert not [secret for secret in ("r3dis", "k3y", "fl0wer") if secret in f"{settings} {settings!r}"]
+    assert "k3y" not in str(settings.api_keys), "the key itself is kept"
 
 
 def test_every_default_lies_in_its_own_range() -> None:
