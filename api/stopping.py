@@ -6,10 +6,14 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
 
 from api.waiting import Waiters
 
 _STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+
+#: Between two signals to a process whose parent has ended.
+_AGAIN_S = 1.0
 
 
 def stop_with_parent() -> None:
@@ -20,7 +24,10 @@ def stop_with_parent() -> None:
 
     def watch() -> None:
         parent.join()
-        os.kill(os.getpid(), signal.SIGTERM)
+        # More than once: until the server has its handler, that of the process it was forked from forgets the signal.
+        while True:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(_AGAIN_S)
 
     threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 

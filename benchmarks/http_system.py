@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from benchmarks.contestant import Contestant, Way, WorkerSetting
 from benchmarks.errors import BenchmarkError
 from benchmarks.partner import Partner
+from benchmarks.ports import free_port
 from benchmarks.process import Process
 from benchmarks.rig import Rig
 
@@ -44,7 +44,7 @@ class Load:
 @contextlib.contextmanager
 def serving(rig: Rig, who: Contestant, model: str) -> Iterator[Served]:
     """Start worker and HTTP server, and wait until a first job comes back."""
-    port = _free_port()
+    port = free_port()
     with rig.worker(who, WorkerSetting(model, events=who.is_ours)) as worker, rig.web(who, model, port) as web:
         served = Served(who, worker, web, port)
         with rig.load_generator() as client:
@@ -100,10 +100,3 @@ def _try(rig: Rig, client: Partner, served: Served, model: str) -> str | None:
     except BenchmarkError as error:
         return str(error)
     return None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -58,9 +58,19 @@ class Process:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    @property
+    def pid(self) -> int:
+        """The process id, while it runs and after."""
+        assert self._process
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        """Whether the process, its children apart, has ended."""
+        return self._process is None or self._process.poll() is not None
+
     def check(self) -> None:
         """Raise BenchmarkError when the process has ended."""
-        if self._process is None or self._process.poll() is not None:
+        if self.has_ended():
             code = None if self._process is None else self._process.returncode
             lines = self._log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
             raise BenchmarkError(f"{self.name} has ended with {code}. Its last words:\n" + "\n".join(lines))

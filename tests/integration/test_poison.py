@@ -112,7 +112,7 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stor
 
 def _begin(client: redis.Redis, store: JobStore, crew: Crew, model: str) -> Story:
     # While one runs, those that come after it gather to a batch.
-    [occupant] = submit(store, [make_job(model, willing_inputs(0, wait_ms=1000))])
+    [occupant] = submit(store, [make_job(model, willing_inputs(0, wait_ms=500))])
     eventually(lambda: store.get(occupant).status is Status.RUNNING, 20)
     jobs = [make_job(model, willing_inputs(number)) for number in range(NEIGHBOURS)]
     jobs.insert(NEIGHBOURS // 2, make_job(model, willing_inputs(**POISONS[model])))

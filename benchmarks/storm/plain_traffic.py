@@ -1,0 +1,86 @@
+"""The clients of plain Celery, at the pace of Celeriac's: each calls what `delay` calls, and results are read later."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from itertools import count
+
+import orjson
+import redis
+from celery import Celery
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from benchmarks.storm.schedule import MODELS
+from benchmarks.storm.sums import Array, answer_of, rows_of
+from benchmarks.storm.traffic import CLIENTS, PAUSE_S, WAVE_JOBS, WAVE_PAUSE_S
+
+TASK = "benchmarks.storm.plain_app.predict"
+
+_AT_ONCE = 500
+
+
+class PlainTraffic:
+    """Threads that submit from `start` to `finish`.
+
+    Attributes:
+        right: the right answer of each job that was taken, by id.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        self.right: dict[str, Array] = {}
+        self._app = app
+        self._numbers = count()
+        self._over, self._given_up = threading.Event(), threading.Event()
+        paces = [(1, PAUSE_S)] * CLIENTS + [(WAVE_JOBS, WAVE_PAUSE_S)]
+        self._threads = [threading.Thread(target=self._submit, args=pace, daemon=True) for pace in paces]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Have everybody end what he has in hand, and begin nothing more."""
+        self._over.set()
+
+    def has_stopped(self) -> bool:
+        """Whether everybody has."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def give_up(self) -> None:
+        """Have nobody ask again any more."""
+        self._given_up.set()
+
+    def _submit(self, jobs: int, pause_s: float) -> None:
+        due_s = time.monotonic()
+        while not self._over.is_set():
+            for _ in range(jobs):
+                self._submit_one(next(self._numbers))
+            due_s += pause_s
+            self._over.wait(max(0.0, due_s - time.monotonic()))
+
+    def _submit_one(self, number: int) -> None:
+        model, rows = MODELS[number % len(MODELS)], rows_of(number)
+        while not self._given_up.is_set():
+            try:
+                job_id = self._app.send_task(TASK, [rows.tolist()], queue=model).id
+            except (OperationalError, RedisError, OSError):
+                self._given_up.wait(PAUSE_S)
+            else:
+                self.right[job_id] = answer_of(model, rows)
+                return
+
+
+def read_results(client: redis.Redis, job_ids: Sequence[str]) -> Mapping[str, object]:
+    """The results that there are, as the result backend keeps them; None for a task that failed."""
+    found: dict[str, object] = {}
+    for start in range(0, len(job_ids), _AT_ONCE):
+        some = job_ids[start : start + _AT_ONCE]
+        for job_id, raw in zip(some, client.mget([f"celery-task-meta-{one}" for one in some]), strict=True):
+            if raw:
+                stored = orjson.loads(raw)
+                found[job_id] = stored["result"] if stored["status"] == "SUCCESS" else None
+    return found

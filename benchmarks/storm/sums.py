@@ -1,0 +1,54 @@
+"""What the two models compute, and which inputs they are given: exact in float32, so that an answer is right or not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+#: Numbers of a row.
+WIDTH = 3
+
+#: Who finds this in a row aborts. No number of a job comes near it.
+POISON = -1_000_000.0
+
+#: A row whose first number is a multiple of this holds its batch up for so long: kills are to meet jobs that run.
+SLOW_EVERY = 64.0
+SLOW_S = 0.15
+
+
+class Sum(NamedTuple):
+    """y = factor * x + offset."""
+
+    factor: float
+    offset: float
+
+
+SUMS: Mapping[str, Sum] = {"double": Sum(2.0, 1.0), "triple": Sum(3.0, -2.0)}
+
+#: Rows of the job with this number, so that batches are made of different ones.
+_MOST_ROWS = 3
+
+#: Larger numbers, three times, would not be exact in float32.
+_NUMBERS = 4_000_000
+
+
+def rows_of(number: int) -> Array:
+    """The input of the job with this number: (rows, WIDTH) float32."""
+    rows = 1 + number % _MOST_ROWS
+    return (number % _NUMBERS + np.arange(rows * WIDTH, dtype="float32")).reshape(rows, WIDTH)
+
+
+def poisonous_rows() -> Array:
+    """The input of a job that kills its worker."""
+    return np.full((1, WIDTH), POISON, "float32")
+
+
+def answer_of(model: str, rows: Array) -> Array:
+    """What the model makes of these rows."""
+    factor, offset = SUMS[model]
+    answer: Array = np.float32(factor) * rows + np.float32(offset)
+    return answer

@@ -1,0 +1,51 @@
+"""What the storm's audit reads in Redis: records, and what should not be left there."""
+
+from __future__ import annotations
+
+import redis
+
+from benchmarks.storm import records
+from benchmarks.storm.audit import Found
+from benchmarks.storm.sums import answer_of, rows_of
+from tasks import keys
+from tasks.job import Job, Status, new_job_id
+from tasks.job_end import End, JobEnds
+from tasks.job_store import JobStore
+from tasks.npy import encode_npy
+from tasks.payload import encode_arrays
+from tasks.queues import queue_list, queue_of
+
+QUEUE = queue_list(queue_of("double"), 0)
+
+
+def submitted(store: JobStore) -> Job:
+    content_type, payload = encode_arrays({"x": rows_of(3)})
+    job = Job(id=new_job_id(), model="double", version=1, content_type=content_type, rows=1)
+    store.submit(job, payload)
+    return job
+
+
+def test_a_job_that_waits_is_found_in_every_place_where_it_leaves_a_trace(
+    client: redis.Redis, job_store: JobStore
+) -> None:
+    job = submitted(job_store)
+    left = records.leftovers(client)
+    assert {QUEUE, keys.unfinished("double"), keys.input_bytes("double")} <= set(left)
+    assert left["keys of jobs without a lifetime"] == 2
+    assert records.unfinished(client) == 1
+    assert records.read_all(client, [job.id, "another"]) == {job.id: Found("queued", "", 0, 0, None)}
+
+
+def test_a_job_that_has_ended_leaves_its_answer_and_nothing_else(client: redis.Redis, job_store: JobStore) -> None:
+    job = submitted(job_store)
+    client.delete(QUEUE)
+    output = encode_npy(answer_of("double", rows_of(3)))
+    end = End(job_id=job.id, status=Status.SUCCEEDED, result={"output:0:y": output})
+    JobEnds(client, result_ttl_s=60).end("double", [end])
+    (found,) = records.read_all(client, [job.id]).values()
+    assert (found.status, found.output) == ("succeeded", output)
+    assert (records.ended(client), records.unfinished(client)) == (1, 0)
+    assert records.leftovers(client) == {}
+    # And a result that would stay for ever is noticed
+    client.persist(keys.job_result(job.id))
+    assert records.leftovers(client) == {"keys of jobs without a lifetime": 1}
