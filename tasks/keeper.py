@@ -12,10 +12,11 @@ from celery.signals import beat_embedded_init
 from redis.exceptions import LockNotOwnedError
 
 from tasks import keys
-from tasks.broker import connect
+from tasks.broker import broker_errors, connect
+from tasks.errors import BrokerUnavailable
 from tasks.job_store import JobStore
 from tasks.quarantine import Quarantine
-from tasks.settings import read_settings
+from tasks.settings import Settings, read_settings
 from tasks.supervisor.leash import end_with_parent
 from tasks.sweeper import republish_lost
 
@@ -32,7 +33,14 @@ def sweep() -> None:
 
     One keeper at a time.
     """
-    settings = read_settings()
+    try:
+        with broker_errors():
+            _sweep(read_settings())
+    except BrokerUnavailable as away:
+        logger.warning("%s The next sweep goes on.", away)
+
+
+def _sweep(settings: Settings) -> None:
     with closing(connect(current_app.conf.broker_url, settings.sentinel_master)) as client:
         lock = client.lock(keys.KEEPER_LOCK, timeout=LOCK_S, blocking=False)
         if not lock.acquire():

@@ -32,13 +32,9 @@ class Drain(bootsteps.StartStopStep):  # type: ignore[misc]
         channel, line = consumer.task_consumer.channel, consumer.app.tasks[TASK_NAME].line
         left = _finish(line, channel) if line else []
         _run_pending(consumer.hub)
-        channel.settle()
-        # All that is still held, since some may wait for their time, see `tasks.batching.strategy`.
-        returned = channel.give_back(list(channel.claims.tokens))
+        _return_rest(channel)
         for entry in left:
             state.task_ready(entry.request)
-        if returned:
-            logger.info("%d jobs that had not begun are back in the queue.", returned)
         if consumer.event_dispatcher:
             consumer.event_dispatcher.flush()
 
@@ -47,6 +43,19 @@ def _finish(line: Line, channel: Any) -> list[Entry]:
     """Finish the batch in hand; returns all jobs that have not begun."""
     line.finish(_Turn(channel, line).meanwhile, TURN_S)
     return line.batcher.withdraw()
+
+
+def _return_rest(channel: Any) -> None:
+    try:
+        channel.settle()
+        # All that is still held, since some may wait for their time, see `tasks.batching.strategy`.
+        if returned := channel.give_back(list(channel.claims.tokens)):
+            logger.info("%d jobs that had not begun are back in the queue.", returned)
+    except channel.connection_errors as error:
+        logger.warning(
+            "The broker does not answer (%s): what had not begun runs elsewhere when its lease is over.",
+            type(error).__name__,
+        )
 
 
 def _run_pending(hub: Any) -> None:
