@@ -20,9 +20,9 @@ broker_channel_error_retry = True  # a server that cannot write for a moment is 
 broker_transport_options = {
     # The jobs of a worker that is not heard of for this many seconds are given to another.
     "lease_s": _settings.lease_s,
-    # Three of these after a renewal that was due fit into the default lease: what a worker needs to notice that the
-    # network forgot its connections, to leave them, and to renew by new ones.
-    "socket_timeout": 3,
+    # Three of these after a renewal that was due fit into a lease: what a worker needs to notice that the network
+    # forgot its connections, to leave them, and to renew by new ones.
+    "socket_timeout": min(_settings.lease_s / 5, 3),
     "socket_keepalive": True,
     "health_check_interval": 25,
     # Of keys and channels; tasks.keys puts the same before ours.

@@ -174,7 +174,7 @@ FROM_OTHER_PACKAGES: Mapping[type[Exception], tuple[int, str]] = {
     BrokerUnavailable: (503, "broker_unavailable"),
 }
 
-#: A broker comes back soon, or it does not; memory is freed by jobs that end and results that are outlived.
+#: In s. A broker that restarts is back within a few; memory is freed by jobs that end, and that takes longer.
 RETRY_AFTER_S = {429: "30", 503: "2"}
 
 

@@ -38,11 +38,10 @@ class Patience:
         Args:
             failures: From 1.
             jitter: From 0 to 1; spreads clients that failed together over the upper half of the pause.
-            retry_after_s: What the server asked for; it is not asked earlier, but never later than the longest pause.
+            retry_after_s: What the server asked for; it is not asked earlier.
         """
         doubled_s = self.first_pause_s * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
-        asked_s = max(doubled_s * (0.5 + jitter / 2), retry_after_s or 0.0)
-        return min(asked_s, self.longest_pause_s)
+        return max(min(doubled_s * (0.5 + jitter / 2), self.longest_pause_s), retry_after_s or 0.0)
 
 
 def with_retries(call: Callable[[], _Answer], patience: Patience, on_trouble: OnTrouble) -> _Answer:
@@ -62,7 +61,7 @@ def with_retries(call: Callable[[], _Answer], patience: Patience, on_trouble: On
                 give_up_at_s = now_s + patience.total_s
             failures += 1
             pause_s = patience.pause_s(failures, random.random(), error.retry_after_s)
-            if not error.is_temporary or now_s >= give_up_at_s:
+            if not error.is_temporary or now_s >= give_up_at_s or now_s + (error.retry_after_s or 0.0) > give_up_at_s:
                 raise
             if failures == 1:
                 on_trouble(error)

@@ -45,6 +45,8 @@ def find_key(hashes: KeyHashes, key: bytes) -> str | None:
 
     It is compared with every owner's, and by hash: the time that it takes tells nothing of how near it came.
     """
+    if not key:
+        return None
     given = hash_key(key)
     matching = [name for name, kept in hashes.items() if hmac.compare_digest(kept, given)]
     return matching[0] if matching else None
@@ -56,4 +58,6 @@ def _hash_of_entry(key: str) -> bytes:
     digits = key.removeprefix(_HASH_MARK)
     if not _HASH.fullmatch(digits):
         raise ValueError("has an entry name:sha256:HEX whose HEX is not 64 hexadecimal digits.")
+    if bytes.fromhex(digits) == hash_key(b""):
+        raise ValueError("has an entry name:sha256:HEX whose HEX is the hash of an empty key.")
     return bytes.fromhex(digits)

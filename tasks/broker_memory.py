@@ -15,6 +15,9 @@ from tasks.errors import BrokerUnavailable, EvictionPossible
 
 logger = logging.getLogger(__name__)
 
+#: The `maxmemory-policy` under which a full server refuses writes.
+KEEPS_ALL = "noeviction"
+
 #: The server is asked no more often than this.
 LOOK_EVERY_S = 1.0
 
@@ -65,11 +68,15 @@ def refuse_eviction(client: redis.Redis) -> None:
         return
     if not policy:
         logger.warning("The broker does not tell its maxmemory-policy. Make sure that it is noeviction.")
-    elif policy != "noeviction":
-        raise EvictionPossible(
-            f"The broker's maxmemory-policy is expected as noeviction; it is {policy}, which throws jobs and results "
-            "away when memory is full. Set it to noeviction in the server's configuration."
-        )
+    elif policy != KEEPS_ALL:
+        raise EvictionPossible(_may_evict(policy))
+
+
+def _may_evict(policy: str) -> str:
+    return (
+        f"The broker's maxmemory-policy is expected as {KEEPS_ALL}; it is {policy}, which throws jobs and results "
+        f"away when memory is full. Set it to {KEEPS_ALL} in the server's configuration."
+    )
 
 
 class MemoryGuard:
@@ -90,11 +97,16 @@ class MemoryGuard:
         """Whether more of the limit is in use than may be.
 
         Raises:
-            BrokerUnavailable: the server does not answer.
+            BrokerUnavailable: the server does not answer, or may throw away what it is given.
         """
         now_s = time.monotonic()
         if self._percent is not None and now_s - self._looked_at_s >= LOOK_EVERY_S:
             # Before the answer, so that of many threads one asks.
             self._looked_at_s = now_s
-            self._is_full = read_memory(self._redis).is_beyond(self._percent)
+            memory = read_memory(self._redis)
+            if memory.policy not in ("", KEEPS_ALL):
+                # At the start it may not have answered.
+                self._looked_at_s = float("-inf")
+                raise BrokerUnavailable(_may_evict(memory.policy))
+            self._is_full = memory.is_beyond(self._percent)
         return self._is_full

@@ -21,6 +21,9 @@ DONE = "done"
 MISSING = "missing"  #: there is no record of it
 STALE = "stale"  #: it was given to another worker
 
+#: Of inputs in one model's quarantine; beyond it the oldest are freed, and their records stay.
+QUARANTINE_MOST_BYTES = 268_435_456
+
 #: Redis copies a script's arguments, and answers nobody else meanwhile.
 _MOST_JOBS_AT_ONCE = 500
 _MOST_BYTES_AT_ONCE = 33_554_432
@@ -94,6 +97,7 @@ class JobEnds:
                         self._result_ttl_s,
                         self._quarantine_ttl_s,
                         keys.idempotency(""),
+                        QUARANTINE_MOST_BYTES,
                         *arguments,
                     ],
                 )

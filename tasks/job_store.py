@@ -165,7 +165,7 @@ class JobStore:
             overdue = cast(
                 list[bytes], self._redis.zrange(keys.DEADLINES, "-inf", now_us, byscore=True, offset=0, num=most)
             )
-        expired = 0
+        ends: dict[str, list[End]] = {}
         for job_id, job in zip(overdue, self.find_many([raw.decode() for raw in overdue]), strict=True):
             # A worker that starts the job meanwhile makes the delivery stale, so a job that runs is left alone.
             if job is None or job.status is not Status.QUEUED:
@@ -173,8 +173,8 @@ class JobStore:
                     self._redis.zrem(keys.DEADLINES, job_id)
             else:
                 end = End(job_id=job.id, status=Status.EXPIRED, delivery=job.delivery)
-                expired += self._ends.end(job.model, [end]) == [DONE]
-        return expired
+                ends.setdefault(job.model, []).append(end)
+        return sum(self._ends.end(model, some).count(DONE) for model, some in ends.items())
 
     def fail_unrecorded(self, job_id: str, model: str, failure: Failure) -> None:
         """Leave a failed record for a message that came without one, so that who sent it can see why."""

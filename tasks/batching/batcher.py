@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import chain
 from time import monotonic
 from typing import Any
 
@@ -51,8 +52,8 @@ class Batcher:
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
-        #: Threads that have a batch in the model, and whether it is a suspect's.
-        self._running: dict[int, bool] = {}
+        #: Threads that have a batch in the model, and its first job: its lane is the batch's, and a suspect runs alone.
+        self._running: dict[int, Entry] = {}
         self._closed = False
         self._rows_a_job = 1.0
         #: Lanes of which nothing waits in Redis, as far as is known.
@@ -89,7 +90,9 @@ class Batcher:
 
     def bulk_first(self) -> bool:
         """Whether bulk jobs have been held up too long."""
-        return monotonic() - self._bulk_served_s >= self._bulk_patience_s
+        with self._lock:
+            is_served = any(first.lane is Lane.BULK for first in self._running.values())
+            return not is_served and monotonic() - self._bulk_served_s >= self._bulk_patience_s
 
     def emptied(self, lanes: Collection[Lane]) -> None:
         """Nothing of these lanes waits in Redis; where this is so of bulk, none is held up but those that are here."""
@@ -153,17 +156,23 @@ class Batcher:
     def next_batch(self) -> list[Entry]:
         """The jobs to run next; waits for one. Empty when closed. Those of the thread's last batch are done with."""
         with self._lock:
-            was_suspect = self._running.pop(threading.get_ident(), None)
-            if was_suspect:
-                self._readied.notify_all()
-            if was_suspect is not None and (not self._ready or self._interactive_waits()):
-                self._ask_again(0.0)
+            if last := self._running.pop(threading.get_ident(), None):
+                self._ended(last)
             while not self._closed:
                 pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
                 if not pause_s and (batch := self._take_batch()):
                     return batch
                 self._readied.wait(pause_s or None)
             return []
+
+    def _ended(self, last: Entry) -> None:
+        if last.lane is Lane.BULK:
+            # At its end: a batch may take longer than the patience, and interactive jobs would never have their turn.
+            self._bulk_served_s = monotonic()
+        if last.is_suspect:
+            self._readied.notify_all()
+        if not self._ready or self._interactive_waits():
+            self._ask_again(0.0)
 
     def _missing(self) -> Wanted:
         missing = self._missing_of(tuple(Lane))
@@ -183,8 +192,9 @@ class Batcher:
         return is_loading or bool(self._waiting[Lane.INTERACTIVE]) or Lane.INTERACTIVE not in self._emptied
 
     def _start_patience(self) -> None:
-        held = [*self._waiting[Lane.BULK], *self._loading, *self._ready]
-        if Lane.BULK in self._emptied and all(entry.lane is not Lane.BULK for entry in held):
+        if Lane.BULK not in self._emptied or self._waiting[Lane.BULK]:
+            return
+        if all(entry.lane is not Lane.BULK for entry in chain(self._loading, self._ready)):
             self._bulk_served_s = monotonic()
 
     def _take_batch(self) -> list[Entry]:
@@ -194,11 +204,9 @@ class Batcher:
         batch = next_batch(self._ready, self._max_rows(), lanes)
         if not batch or not may_run_beside(batch, self._running.values()):
             return []
-        if batch[0].lane is Lane.BULK:
-            self._bulk_served_s = monotonic()
         taken = set(batch)
         self._ready = [entry for entry in self._ready if entry not in taken]
-        self._running[threading.get_ident()] = batch[0].is_suspect
+        self._running[threading.get_ident()] = batch[0]
         return batch
 
     def _remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:

@@ -16,7 +16,7 @@ from tasks.batching.loader import Loader
 from tasks.batching.notices import Notice, Notices
 from tasks.batching.runner import Runner
 from tasks.batching.storer import Storer
-from tasks.batching.watchdog import Watchdog, end_worker
+from tasks.batching.watchdog import Watchdog, end_unless_alive, end_worker
 from tasks.deliveries import Deliveries
 from tasks.job_end import JobEnds
 from tasks.job_store import JobStore
@@ -84,7 +84,7 @@ class Line:
             max_image_pixels=settings.max_image_pixels,
             threads=settings.decode_threads,
         )
-        self._watchdog = Watchdog(model.spec.run_timeout_s or settings.run_timeout_s, end_worker)
+        self._watchdog = Watchdog(model.spec.run_timeout_s or settings.run_timeout_s, end_worker, end_unless_alive)
         model.before_call = self._watchdog.begin_anew
         runner = Runner(self.batcher, deliveries, computer, self._watchdog, self._storer, self.notices)
         runners = [("runner", runner.run)] * settings.parallel_batches

@@ -75,14 +75,14 @@ def may_begin(ready: Sequence[Ready], running: int, max_rows: int) -> bool:
     return bool(ready) and (running == 0 or 2 * sum(job.rows for job in ready) >= max_rows)
 
 
-def may_run_beside(batch: Sequence[Ready], running: Collection[bool]) -> bool:
+def may_run_beside(batch: Sequence[Ready], running: Collection[Ready]) -> bool:
     """Whether a batch may begin beside others: nothing runs beside a suspect, whose death would be theirs too.
 
     Args:
         batch: the next one.
-        running: for each batch in the model, whether it is a suspect's.
+        running: the first job of each batch in the model.
     """
-    return not running or not (any(running) or batch[0].is_suspect)
+    return not running or not any(job.is_suspect for job in (batch[0], *running))
 
 
 def wait_s(ready: Sequence[Ready], max_rows: int, max_wait_s: float, now_s: float) -> float:

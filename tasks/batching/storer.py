@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from model_store.model import Model
 
 logger = logging.getLogger(__name__)
+
+#: Batches that have run and are not stored yet: beyond these the model waits, for a broker that is full for example.
+MOST_UNSTORED = 4
 
 #: Said of a job that could not be run for a reason that is not its own, and of one that Celery was told to revoke.
 GIVEN_BACK = "given_back"
@@ -64,9 +68,12 @@ class Storer:
         self._ends = ends
         self._notices = notices
         self._queue: SimpleQueue[Ran | Refused | None] = SimpleQueue()
+        self._unstored = threading.BoundedSemaphore(MOST_UNSTORED)
 
     def put(self, what: Ran | Refused) -> None:
-        """Have it stored."""
+        """Have it stored. Waits while too many batches that have run are not."""
+        if isinstance(what, Ran):
+            self._unstored.acquire()
         self._queue.put(what)
 
     def close(self) -> None:
@@ -81,6 +88,9 @@ class Storer:
             except Exception:
                 logger.exception("%d jobs could not be ended; they are queued again.", len(what.entries))
                 self._notices.post(partial(_say_all, [partial(announce.given_back, e.request) for e in what.entries]))
+            finally:
+                if isinstance(what, Ran):
+                    self._unstored.release()
 
     def _store_ran(self, ran: Ran) -> None:
         ends = []

@@ -6,6 +6,7 @@ hangs again and again is poisoned in the end.
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
 import threading
@@ -19,6 +20,11 @@ logger = logging.getLogger(__name__)
 #: What timeout(1) ends with. The supervisor takes it for the crash that it is.
 EXIT_CODE = 124
 
+#: A call that keeps the interpreter's lock keeps the watchdog from looking as well. It is ended so much later.
+BACKSTOP_S = 10.0
+#: Its file descriptor: Celery puts a logger, which has none, where Python has its own.
+STDERR = 2
+
 #: Between two looks; a call may last so much longer.
 LONGEST_PAUSE_S = 1.0
 
@@ -29,11 +35,15 @@ class Watchdog:
     Args:
         timeout_s: how long one may last.
         end: called, on a thread of its own, when one lasts longer.
+        alive: called with `timeout_s` at each look, and so no more when nothing in the process can look.
     """
 
-    def __init__(self, timeout_s: float, end: Callable[[float], None]) -> None:
+    def __init__(
+        self, timeout_s: float, end: Callable[[float], None], alive: Callable[[float], None] = lambda timeout_s: None
+    ) -> None:
         self._timeout_s = timeout_s
         self._end = end
+        self._alive = alive
         self._lock = threading.Lock()
         #: By thread, by the monotonic clock.
         self._since_s: dict[int, float] = {}
@@ -63,12 +73,18 @@ class Watchdog:
 
     def _watch(self) -> None:
         while not self._lasts_too_long():
+            self._alive(self._timeout_s)
             sleep(min(self._timeout_s / 10, LONGEST_PAUSE_S))
         self._end(self._timeout_s)
 
     def _lasts_too_long(self) -> bool:
         with self._lock:
             return any(monotonic() - since_s > self._timeout_s for since_s in self._since_s.values())
+
+
+def end_unless_alive(timeout_s: float) -> None:
+    """Have the process end by a thread that needs no lock of Python's, unless this is called again in time."""
+    faulthandler.dump_traceback_later(timeout_s + BACKSTOP_S, exit=True, file=STDERR)
 
 
 def end_worker(timeout_s: float) -> NoReturn:

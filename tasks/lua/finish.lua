@@ -1,15 +1,58 @@
 -- Give jobs of one model their terminal status, once. The only place where a job ends.
 -- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines, 5 quarantine, 6 input_bytes
 -- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s, 6 that in the
---       quarantine, 7 start of idempotency keys, then for each job: its id, status, the delivery that must still be the
---       job's (empty: any), the number of record fields and values, those in turn, the number of the result's parts and
---       bytes, those in turn
+--       quarantine, 7 start of idempotency keys, 8 most bytes of inputs there, then for each job: its id, status,
+--       the delivery that must still be the job's (empty: any), the number of record fields and values, those in turn,
+--       the number of the result's parts and bytes, those in turn
 -- Returns for each job 'done', 'missing', 'stale' (it is with another worker), or the terminal status that it has.
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])
 local words, ended, told, counts, freed_bytes = {}, {}, {}, {}, 0
--- First a command that frees: Redis lets a script that began so go on when its memory is full.
-redis.call('ZREM', KEYS[2], '')
+-- Results of fewer bytes are always taken: they are about what records and messages free.
+local SMALL_BYTES = 1048576
+
+-- Where a job's fields and parts begin, and where the next job does.
+local function bounds(i)
+  local parts = i + 5 + ARGV[i + 3]
+  return i + 4, parts, parts + ARGV[parts - 1]
+end
+
+-- Whether the results take more memory than the inputs of their jobs free.
+local function grows()
+  local growth, i = -SMALL_BYTES, 9
+  while i <= #ARGV do
+    local _, parts, next = bounds(i)
+    for part = parts, next - 1 do
+      growth = growth + #ARGV[part]
+    end
+    i = next
+  end
+  i = 9
+  while growth > 0 and i <= #ARGV do
+    growth = growth - (redis.call('HGET', ARGV[1] .. ARGV[i], 'input_bytes') or 0)
+    local _, _, next = bounds(i)
+    i = next
+  end
+  return growth > 0
+end
+
+-- Redis lets a script whose first write frees go on when its memory is full. So jobs end then, and free their inputs,
+-- but for those that would take more: that call is refused as a whole.
+if not grows() then
+  redis.call('ZREM', KEYS[2], '')
+end
+
+-- Keep the inputs that came last, the newest whatever its size.
+local function trim_quarantine()
+  local kept_bytes = 0
+  for number, id in ipairs(redis.call('ZRANGE', KEYS[5], 0, -1, 'REV')) do
+    local input = ARGV[1] .. id .. ARGV[2]
+    kept_bytes = kept_bytes + redis.call('STRLEN', input)
+    if number > 1 and kept_bytes > tonumber(ARGV[8]) then
+      redis.call('DEL', input)
+    end
+  end
+end
 
 -- One that its workers died of is kept with its input, to be looked at; of all others the input is freed. Returns the
 -- lifetime of its record.
@@ -17,7 +60,8 @@ local function keep_or_free(job, id, status)
   if status == 'failed' and redis.call('HGET', job, 'failure_type') == 'poisoned' then
     redis.call('ZADD', KEYS[5], now_us, id)
     redis.call('EXPIRE', job .. ARGV[2], ARGV[6])
-    return ARGV[6]
+    trim_quarantine()
+    return string.format('%.0f', math.max(ARGV[5], ARGV[6]))
   end
   redis.call('DEL', job .. ARGV[2])
   return ARGV[5]
@@ -50,11 +94,9 @@ local function finish(id, status, delivery, fields, parts, next)
   return 'done'
 end
 
-local i = 8
+local i = 9
 while i <= #ARGV do
-  local fields = i + 4
-  local parts = fields + ARGV[i + 3] + 1
-  local next = parts + ARGV[parts - 1]
+  local fields, parts, next = bounds(i)
   table.insert(words, finish(ARGV[i], ARGV[i + 1], ARGV[i + 2], fields, parts, next))
   i = next
 end

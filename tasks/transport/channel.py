@@ -177,8 +177,6 @@ class Claiming(_Base):  # type: ignore[misc]
     def _take(self, claimed: list[Claimed], token: str, emptied: Collection[Lane]) -> None:
         for message in claimed:
             self.claims.add(message.tag, token)
-        if self.claims.demand:
-            self.claims.demand.emptied(emptied)
         left = deque(claimed)
         try:
             while left:
@@ -190,6 +188,9 @@ class Claiming(_Base):  # type: ignore[misc]
             # Nobody would ever run what is claimed but was not delivered.
             for message in left:
                 self.claims.reject(message.tag)
+        # Once they are delivered: who hears that nothing waits in a lane must know of what was claimed.
+        if self.claims.demand:
+            self.claims.demand.emptied(emptied)
 
     def _deliver(self, message: Claimed) -> None:
         payload = _read(message.raw)

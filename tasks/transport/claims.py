@@ -52,7 +52,8 @@ class Claims:
         self._acknowledged: dict[str, str] = {}
         self._rejected: dict[str, str] = {}
         self._numbers = count(1)
-        self._renewed_s = monotonic()
+        # The first renewal is never late: a worker that has just loaded its model has held nobody up.
+        self._renewed_s = float("inf")
         self._late_s = float("-inf")
 
     def __len__(self) -> int:

@@ -11,6 +11,8 @@ from tasks.transport.poller import Poller
 
 #: Leases are renewed this many times in their length, so two renewals may fail before a claim is lost.
 RENEWALS_A_LEASE = 3
+#: And no less often than this, since claims that are over are looked for then: one is found so soon after its end.
+LOOK_EVERY_S = 3.0
 
 
 class Transport(kombu_redis.Transport):  # type: ignore[misc]
@@ -27,7 +29,7 @@ class Transport(kombu_redis.Transport):  # type: ignore[misc]
         self.cycle.loop = loop
         super().register_with_event_loop(connection, loop)
         lease_s = connection.client.transport_options.get("lease_s", LEASE_S)
-        loop.call_repeatedly(lease_s / RENEWALS_A_LEASE, self.cycle.keep_leases)
+        loop.call_repeatedly(min(lease_s / RENEWALS_A_LEASE, LOOK_EVERY_S), self.cycle.keep_leases)
 
 
 class SentinelTransport(Transport):

@@ -199,6 +199,30 @@ def test_a_full_broker_still_lets_jobs_run_and_end(client: redis.Redis, job_stor
     assert job_store.get(ran.id).status is Status.SUCCEEDED
 
 
+def test_a_full_broker_takes_a_result_only_where_its_input_was_as_large(
+    client: redis.Redis, job_store: JobStore
+) -> None:
+    # Given two jobs with results of 3 MB, one of which has an input of that size
+    small, large = make_job(), make_job()
+    job_store.submit(small, b"payload")
+    job_store.submit(large, bytes(3_000_000))
+    worker = StandInWorker(job_store)
+    for job in (small, large):
+        worker.deliveries.begin([worker.claim(job.id)], job.id)
+    client.config_set("maxmemory", 1)
+    try:
+        # Then the other waits, and is neither ended nor half ended
+        with pytest.raises(BrokerUnavailable, match="takes no writes"):
+            worker.succeed(job_store.get(small.id), {"outputs": bytes(3_000_000)})
+        assert job_store.get(small.id).status is Status.RUNNING
+        assert worker.succeed(job_store.get(large.id), {"outputs": bytes(3_000_000)}) == DONE
+    finally:
+        client.config_set("maxmemory", 0)
+    # And ends when there is room
+    assert worker.succeed(job_store.get(small.id), {"outputs": bytes(3_000_000)}) == DONE
+    assert len(job_store.result(small.id)["outputs"]) == 3_000_000
+
+
 def test_a_broker_without_memory_takes_no_job_and_leaves_no_half_of_one(
     client: redis.Redis, job_store: JobStore
 ) -> None:

@@ -113,8 +113,21 @@ def test_bulk_jobs_run_when_their_patience_is_over_and_not_before(batcher: Batch
         make_ready(batcher, *(entry(f"a{second}.{index}") for index in range(4)))
         lanes.append(batcher.next_batch()[0].lane)
         clock.now_s += 1
-    # Then one batch of bulk jobs runs each 30 s
-    assert [second for second, lane in enumerate(lanes) if lane is Lane.BULK] == [30, 60]
+    # Then one batch of bulk jobs runs when 30 s have passed since the end of the last
+    assert [second for second, lane in enumerate(lanes) if lane is Lane.BULK] == [30, 61]
+
+
+def test_interactive_jobs_run_between_bulk_batches_that_take_longer_than_the_patience(
+    batcher: Batcher, clock: Clock
+) -> None:
+    make_ready(batcher, *(bulk(f"b{number}") for number in range(40)))
+    lanes = []
+    for number in range(6):
+        make_ready(batcher, entry(f"a{number}"))
+        lanes.append(batcher.next_batch()[0].lane)
+        clock.now_s += 40
+    assert Lane.INTERACTIVE in lanes[:2]
+    assert lanes.count(Lane.INTERACTIVE) >= 3
 
 
 def test_bulk_jobs_that_are_due_are_claimed_and_looked_at_first(batcher: Batcher, clock: Clock) -> None:

@@ -111,7 +111,7 @@ def test_a_limit_of_zero_asks_once_and_does_not_try_again() -> None:
         pytest.param(3, 1.0, None, 1.0, id="doubles"),
         pytest.param(5_000, 1.0, None, 8.0, id="never-longer-than-the-longest"),
         pytest.param(1, 0.5, 3.0, 3.0, id="not-earlier-than-the-server-asks"),
-        pytest.param(1, 0.5, 900.0, 8.0, id="a-server-cannot-ask-for-more-than-the-longest"),
+        pytest.param(1, 0.5, 900.0, 900.0, id="not-earlier-however-long-that-is"),
     ],
 )
 def test_pauses_double_up_to_the_longest_and_heed_the_server(

@@ -168,6 +168,6 @@ def test_a_second_batch_begins_beside_the_first_only_when_it_is_full() -> None:
 def test_nothing_runs_beside_a_job_that_may_kill_its_worker() -> None:
     suspect, others = [Waiting("suspect", is_suspect=True, group=None)], [Waiting("a"), Waiting("b")]
     assert may_run_beside(suspect, []) and may_run_beside(others, [])
-    assert may_run_beside(others, [False, False])
-    assert not may_run_beside(suspect, [False])
-    assert not may_run_beside(others, [False, True])
+    assert may_run_beside(others, [*others, *others])
+    assert not may_run_beside(suspect, others)
+    assert not may_run_beside(others, [*others, *suspect])

@@ -53,6 +53,22 @@ def test_one_call_of_several_at_once_is_enough_to_end_the_worker() -> None:
     eventually(lambda: dog.ended_after_s, 5)
 
 
+def test_a_call_that_keeps_the_interpreter_for_itself_ends_the_process() -> None:
+    # Given a call of C that keeps the interpreter's lock, as PyDLL's do
+    script = """
+import ctypes
+from tasks.batching import watchdog
+watchdog.BACKSTOP_S = 0.5
+watchdog.Watchdog(0.3, watchdog.end_worker, watchdog.end_unless_alive).start()
+ctypes.PyDLL(None).sleep(60)
+"""
+    began_s = time.monotonic()
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert "Timeout" in done.stderr
+    assert time.monotonic() - began_s < 20
+
+
 def test_short_calls_do_not_end_it_however_many_nor_a_long_job_of_several_calls() -> None:
     dog = Dog()
     whole = dog.call(2 * TIMEOUT_S, parts=12)
