@@ -16,6 +16,10 @@ import redis
 
 from tasks.broker import connect
 from tasks.broker_memory import BrokerMemory, read_memory, refuse_eviction
+from tasks.caps import Caps
+from tasks.errors import BrokerUnavailable
+from tasks.job import Job, new_job_id
+from tasks.job_store import JobStore
 from tests.valkey import Valkey, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -80,6 +84,18 @@ def test_what_is_no_redis_at_all_is_left_to_those_who_use_it(caplog: pytest.LogC
         refuse_eviction(connect(f"redis://127.0.0.1:{server.getsockname()[1]}/0"))
         thread.join()
     assert "maxmemory-policy" in caplog.text
+
+
+def test_a_server_that_is_found_later_to_evict_gets_no_jobs_until_it_does_not(client: redis.Redis) -> None:
+    store = JobStore(client, 3600, Caps(memory_percent=80))
+    client.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        for _ in range(2):
+            with pytest.raises(BrokerUnavailable, match="expected as noeviction; it is allkeys-lru"):
+                store.submit(Job(id=new_job_id(), model="digits", version=1), b"payload")
+    finally:
+        client.config_set("maxmemory-policy", "noeviction")
+    store.submit(Job(id=new_job_id(), model="digits", version=1), b"payload")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from tasks import keys
 from tasks.deliveries import MAX_ATTEMPTS
 from tasks.errors import NotQuarantined
 from tasks.job import Failure, FailureType, Job, Lane, Status, new_job_id
+from tasks.job_end import DONE, End, JobEnds, failure_fields
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.quarantine import Quarantine
@@ -67,6 +68,30 @@ def test_a_poisoned_job_stays_with_its_input_and_other_failures_do_not(
     assert all(29 * DAY_S < client.ttl(key(bad.id)) <= 30 * DAY_S for key in (keys.job, keys.job_input))
     assert client.ttl(keys.job(other.id)) <= 3600
     assert client.zcard(keys.unfinished("digits")) == client.zcard(keys.running("digits")) == 0
+
+
+def test_a_quarantine_keeps_the_newest_inputs_when_they_are_too_many(
+    client: redis.Redis, job_store: JobStore, kept: Quarantine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.job_end.QUARANTINE_MOST_BYTES", 250)
+    jobs = [poisoned(job_store, payload=bytes(100)) for _ in range(4)]
+    assert [one.input_bytes for one in kept.jobs()] == [0, 0, 100, 100]
+    with pytest.raises(NotQuarantined, match="not kept any more"):
+        kept.retry(jobs[0].id)
+    # And one that is larger than all of it is kept alone
+    poisoned(job_store, payload=bytes(1000))
+    assert [one.input_bytes for one in kept.jobs()] == [0, 0, 0, 0, 1000]
+
+
+def test_a_poisoned_record_lives_no_shorter_than_another(client: redis.Redis, job_store: JobStore) -> None:
+    job = Job(id=new_job_id(), model="digits", version=1, idempotency="digest", request="request")
+    job_store.submit(job, b"payload")
+    failure = failure_fields(Failure(FailureType.POISONED, "Its worker died each time."))
+    ends = JobEnds(client, result_ttl_s=3600, quarantine_ttl_s=60)
+    assert ends.end("digits", [End(job_id=job.id, status=Status.FAILED, fields=failure)]) == [DONE]
+    assert client.ttl(keys.job_input(job.id)) <= 60
+    assert 3500 < client.ttl(keys.job(job.id)) <= 3600
+    assert 3500 < client.ttl(keys.idempotency("digest")) <= 3600
 
 
 def test_jobs_are_listed_by_model_the_first_one_first(job_store: JobStore, kept: Quarantine) -> None:

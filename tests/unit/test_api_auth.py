@@ -1,11 +1,19 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from api.auth import find_owner
 from tasks.api_keys import parse_api_keys
 
 KEYS = parse_api_keys("ann:secret-a,bob:sécret-b")
+
+
+def test_no_key_is_nobodys_whatever_the_settings_hold() -> None:
+    assert find_owner({"ann": hashlib.sha256(b"").digest()}, "", "") is None
+    with pytest.raises(ValueError, match="the hash of an empty key"):
+        parse_api_keys(f"ann:sha256:{hashlib.sha256(b'').hexdigest()}")
 
 
 @pytest.mark.parametrize(
