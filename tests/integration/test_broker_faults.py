@@ -17,8 +17,8 @@ from tests.live_worker import ended, has_claim, make_job, statuses, stock_app, s
 from tests.recovery_stage import LEASE_S, Stage, finished, keeper, open_recovery_stage, post
 from tests.system import eventually
 
-#: How long the server is away: four leases.
-AWAY_S = 12
+#: How long the server is away: ten leases.
+AWAY_S = 30
 
 #: Within so long everybody is back: a worker's longest pause before it tries again, and a heartbeat.
 BACK_S = 15
@@ -85,7 +85,7 @@ def test_all_go_on_when_the_server_was_away_for_long(stage: Stage, http: httpx.C
     assert finished(http, before)["status"] == "succeeded"
     ends = stage.ends()
     running = stage.occupy(5000).id
-    also_running = stage.occupy(20_000).id
+    also_running = stage.occupy((AWAY_S + 5) * 1000).id
     waiting = submit(stage.store, [willing(number) for number in range(50)])
     eventually(lambda: has_claim(stage.client, waiting[0]), 10)
     # When the server dies
