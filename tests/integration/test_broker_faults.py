@@ -147,6 +147,7 @@ def test_cut_connections_of_every_kind_cost_no_job_and_no_client(stage: Stage, h
     assert {job.attempt for job in jobs} == {1}
     stage.await_clean()
     assert stage.ends() == ends + 604
+    await_keeper(stage)
     await_heard(stage)
 
 
@@ -174,6 +175,7 @@ def test_a_full_disk_is_503_and_costs_no_job_that_was_accepted(stage: Stage, htt
     assert statuses(jobs) == {"succeeded": len(jobs)}
     assert {job.attempt for job in jobs} == {1}
     stage.client.config_set("appendfsync", "always")
+    await_keeper(stage)
     await_heard(stage)
 
 
@@ -189,6 +191,7 @@ def test_a_server_that_ends_for_want_of_room_loses_no_job_that_was_accepted(stag
     await_served(http)
     jobs = ended(stage.store, accepted)
     assert statuses(jobs) == {"succeeded": 50}
+    await_keeper(stage)
     await_heard(stage)
 
 
