@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import Any
+from uuid import uuid4
 
 import httpx
 
@@ -15,23 +16,29 @@ from tests.system import eventually
 PATIENCE_S = 60
 RETRY_S = 0.2
 
+#: The inputs whose answer is 2 * number + 1.
+MakeInputs = Callable[[float], dict[str, Any]]
+
 
 class Clients:
     """Threads with a connection each.
 
     Attributes:
         records: Of jobs, at their end, by id.
+        requests: The numbers that were submitted; each one's key stays the same when it is sent again.
         retries: Why a request was made again: an error of the connection, or a 503.
         surprises: Answers that no retry mends, and wrong results.
     """
 
-    def __init__(self, url: str, model: str, make_inputs: Callable[[float], dict[str, Any]], count: int = 4) -> None:
+    def __init__(self, url: str, model: str, make_inputs: MakeInputs, count: int = 4) -> None:
         self.records: dict[str, dict[str, Any]] = {}
+        self.requests: list[int] = []
         self.retries: list[str] = []
         self.surprises: list[str] = []
         self._url = url
         self._model = model
         self._make_inputs = make_inputs
+        self._keys = uuid4().hex
         self._stopping = Event()
         self._threads = [Thread(target=self._run, args=(first,)) for first in range(count)]
 
@@ -40,18 +47,28 @@ class Clients:
         enough = len(self.records) + jobs
         eventually(lambda: len(self.records) >= enough or self.surprises, PATIENCE_S)
 
-    def _run(self, number: float) -> None:
+    def _run(self, number: int) -> None:
         with httpx.Client(base_url=self._url, timeout=70) as http:
             while not self._stopping.is_set() and not self.surprises:
-                number += 0.25 * len(self._threads)
+                # No two threads ever send the same number, so an answer that is another's is noticed.
+                number += len(self._threads)
+                self.requests.append(number)
                 self._one_job(http, number)
 
-    def _one_job(self, http: httpx.Client, number: float) -> None:
+    def _one_job(self, http: httpx.Client, number: int) -> None:
         body = {"inputs": self._make_inputs(number)}
-        submitted = self._answer(lambda: http.post(f"/v1/models/{self._model}/jobs", json=body))
-        if submitted is None:
+        key = {"Idempotency-Key": f"{self._keys}-{number}"}
+
+        def submit() -> dict[str, Any] | None:
+            return self._answer(lambda: http.post(f"/v1/models/{self._model}/jobs", json=body, headers=key))
+
+        submitted = submit()
+        # Once more, as one whose answer was lost on the way: it is told of the same job.
+        record = submitted and submit()
+        if submitted is None or record is None:
             return
-        record: dict[str, Any] | None = submitted
+        if record["id"] != submitted["id"]:
+            self.surprises.append(f"{number}: a second job, {record['id']} beside {submitted['id']}")
         while record and record["status"] in ("queued", "running"):
             record = self._answer(lambda: http.get(f"/v1/jobs/{submitted['id']}", params={"wait": 10}))
         if record is None:
@@ -94,7 +111,7 @@ class Clients:
 
 
 @contextmanager
-def clients(url: str, model: str, make_inputs: Callable[[float], dict[str, Any]], count: int = 4) -> Iterator[Clients]:
+def clients(url: str, model: str, make_inputs: MakeInputs, count: int = 4) -> Iterator[Clients]:
     """Clients at work until the end of the block; then each has the answer that it waited for."""
     working = Clients(url, model, make_inputs, count)
     working.start()

@@ -5,8 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
-from tests.system import Running, eventually
+import httpx
+
+from tests.processes import REAL, Systems, until
+from tests.recovery_stage import MODEL, finished, post
+from tests.system import START_TIMEOUT_S, Running, eventually
+from tests.worker_models import add_willing
 
 ROW = {"instances": [[1.0, 2.0, 3.0]]}
 
@@ -50,3 +56,29 @@ def test_a_broker_that_is_killed_loses_nothing_and_all_go_on_by_themselves(syste
     for job_id in waiting:
         assert system.finished(job_id)["status"] == "succeeded"
     assert system.answer("linear-pb", json=ROW)["status"] == "succeeded"
+
+
+def test_jobs_that_were_accepted_before_up_was_killed_as_a_whole_succeed_when_it_is_started_again(
+    systems: Systems,
+) -> None:
+    # Given jobs of which one is being computed and the others wait
+    system = systems(CELERIAC_LEASE_S="3", CELERIAC_PARALLEL_BATCHES="1")
+    add_willing(Path(system.environment["CELERIAC_MODEL_STORE"]), MODEL)
+    system.start(module=REAL).await_line(f"{MODEL}: ready", START_TIMEOUT_S)
+    with httpx.Client(base_url=f"http://127.0.0.1:{system.environment['PORT']}", timeout=70) as http:
+        accepted = [post(http, number, wait_ms=3000) for number in range(30)]
+        assert {answer.status_code for answer in accepted} == {202}
+        until(lambda: http.get(accepted[0].headers["Location"]).json()["status"] == "running")
+        # When front, guard and supervisord are killed at once
+        guard, supervisord = system.find("tasks.supervisor.guard"), system.find("supervisor.supervisord")
+        for one in (guard, system.process, supervisord):
+            one.kill()
+        # Then nothing goes on without them
+        assert system.code() == -signal.SIGKILL
+        until(lambda: not system.processes())
+        # And all jobs succeed when they are started again
+        system.start(module=REAL).await_line(f"{MODEL}: ready", START_TIMEOUT_S)
+        for number, answer in enumerate(accepted):
+            record = finished(http, answer.json()["id"])
+            assert record["status"] == "succeeded", record
+            assert record["result"]["outputs"]["y"] == [[2.0 * number + 1]]

@@ -4,10 +4,13 @@ import io
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import httpx
+import psutil
 import pytest
 import redis
 from flask import Flask
@@ -20,7 +23,9 @@ from tasks.errors import IdempotencyKeyReused
 from tasks.job import Job, Status, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
+from tests.api_process import Api
 from tests.http_api import NPY, error_type, make_http, npy, play_worker, png, publish_models, until
+from tests.valkey import Valkey
 
 ROW = {"instances": [[1, 2, 3, 4]]}
 KEY = {"Idempotency-Key": "order-4711"}
@@ -141,6 +146,63 @@ def test_thirty_threads_with_one_key_make_one_job(http: FlaskClient, client: red
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(ids) == 30
+    assert len(set(ids)) == 1
+    assert (jobs(client), client.llen("model.digits")) == (1, 1)
+
+
+@pytest.fixture
+def api(valkey: Valkey, tmp_path: Path) -> Iterator[Api]:
+    api = Api(tmp_path, REDIS_URL=valkey.url, CELERIAC_API_PROCESSES="2")
+    try:
+        api.await_ready()
+        until(lambda: both_serve(api))
+        yield api
+    finally:
+        api.stop()
+
+
+def both_serve(api: Api) -> bool:
+    """Whether new connections come to both processes; the first one that is ready serves alone for a while."""
+    with ExitStack() as connections:
+        for _ in range(16):
+            connections.enter_context(httpx.Client(base_url=api.url)).get("/healthz")
+        return serving_processes(api) == 2
+
+
+def serving_processes(api: Api) -> int:
+    """How many processes a client's connection is open to."""
+    return sum(
+        any(one.laddr.port == api.port and one.status == psutil.CONN_ESTABLISHED for one in process.net_connections())
+        for process in api.family()
+    )
+
+
+def test_thirty_clients_of_two_processes_with_one_key_make_one_job(
+    api: Api, client: redis.Redis, registry: ModelRegistry
+) -> None:
+    publish_models(registry)
+    ids, start = [], threading.Barrier(31)
+
+    def send() -> None:
+        with httpx.Client(base_url=api.url, timeout=20) as http:
+            http.get("/healthz")
+            start.wait(20)
+            start.wait(20)
+            answer = post(http)
+            ids.append(answer.json()["id"] if answer.status_code == 202 else answer.text)
+
+    threads = [threading.Thread(target=send) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    # Given connections to both processes
+    start.wait(20)
+    serving = serving_processes(api)
+    start.wait(20)
+    for thread in threads:
+        thread.join()
+    assert serving == 2
+    # Then all are told of the same job
     assert len(ids) == 30
     assert len(set(ids)) == 1
     assert (jobs(client), client.llen("model.digits")) == (1, 1)

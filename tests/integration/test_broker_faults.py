@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 
 from tasks.job import Status
+from tasks.lost_jobs import SETTLED_S, job_ids
+from tasks.queues import queue_list, queue_of
 from tests.batching_stage import willing
 from tests.claiming import full
 from tests.live_worker import ended, has_claim, make_job, statuses, stock_app, submit
-from tests.recovery_stage import LEASE_S, Stage, finished, keeper, open_recovery_stage, post
+from tests.recovery_stage import LEASE_S, MODEL, Stage, finished, keeper, open_recovery_stage, post
 from tests.system import eventually
 
-#: How long the server is away: four leases.
-AWAY_S = 12
+#: How long the server is away: ten leases.
+AWAY_S = 30
 
 #: Within so long everybody is back: a worker's longest pause before it tries again, and a heartbeat.
 BACK_S = 15
@@ -85,7 +87,7 @@ def test_all_go_on_when_the_server_was_away_for_long(stage: Stage, http: httpx.C
     assert finished(http, before)["status"] == "succeeded"
     ends = stage.ends()
     running = stage.occupy(5000).id
-    also_running = stage.occupy(20_000).id
+    also_running = stage.occupy((AWAY_S + 5) * 1000).id
     waiting = submit(stage.store, [willing(number) for number in range(50)])
     eventually(lambda: has_claim(stage.client, waiting[0]), 10)
     # When the server dies
@@ -130,6 +132,27 @@ def test_all_go_on_when_the_server_comes_back_empty(stage: Stage, http: httpx.Cl
     await_heard(stage)
 
 
+def test_jobs_whose_messages_are_deleted_are_found_by_the_keeper_and_run(stage: Stage) -> None:
+    ends = stage.ends()
+    # Given more jobs than the workers take while they are occupied
+    running = [stage.occupy(3000).id for _ in stage.workers]
+    waiting = submit(stage.store, [willing(number) for number in range(150)])
+    eventually(lambda: has_claim(stage.client, waiting[0]), 10)
+    # When the list of those that nobody has taken is deleted
+    queue = queue_list(queue_of(MODEL), 0)
+    pipeline = stage.client.pipeline().lrange(queue, 0, -1).delete(queue)
+    lost = job_ids(pipeline.execute()[0])
+    assert len(lost) > 20
+    # Then all end once, and those that were lost do so when it is certain that they were
+    jobs = ended(stage.store, [*running, *waiting])
+    assert statuses(jobs) == {"succeeded": len(jobs)}
+    assert {job.attempt for job in jobs} == {1}
+    stage.await_clean()
+    assert stage.ends() == ends + len(jobs)
+    late = {job.id for job in jobs if (job.started_at_us or 0) - (job.created_at_us or 0) > SETTLED_S * 1_000_000}
+    assert late == lost
+
+
 def test_cut_connections_of_every_kind_cost_no_job_and_no_client(stage: Stage, http: httpx.Client) -> None:
     ends = stage.ends()
     # Given jobs under way, and a client that waits for the last of them
@@ -147,6 +170,7 @@ def test_cut_connections_of_every_kind_cost_no_job_and_no_client(stage: Stage, h
     assert {job.attempt for job in jobs} == {1}
     stage.await_clean()
     assert stage.ends() == ends + 604
+    await_keeper(stage)
     await_heard(stage)
 
 
@@ -174,6 +198,7 @@ def test_a_full_disk_is_503_and_costs_no_job_that_was_accepted(stage: Stage, htt
     assert statuses(jobs) == {"succeeded": len(jobs)}
     assert {job.attempt for job in jobs} == {1}
     stage.client.config_set("appendfsync", "always")
+    await_keeper(stage)
     await_heard(stage)
 
 
@@ -189,6 +214,7 @@ def test_a_server_that_ends_for_want_of_room_loses_no_job_that_was_accepted(stag
     await_served(http)
     jobs = ended(stage.store, accepted)
     assert statuses(jobs) == {"succeeded": 50}
+    await_keeper(stage)
     await_heard(stage)
 
 
