@@ -69,7 +69,7 @@ class Forward:
         try:
             answer, data = self._ask(method, environ["REQUEST_URI"], body, headers)
         except ConnectionError:
-            # A server may close what it has answered on; clients then ask on another connection, and once.
+            # The server closes a connection on which it has answered without reading the body; clients ask on another.
             self._connection.close()
             answer, data = self._ask(method, environ["REQUEST_URI"], body, headers)
         self._tally.add(method, answer.status)
