@@ -135,13 +135,16 @@ class Stage:
 
 
 @contextmanager
-def open_recovery_stage(folder: Path, workers: int = 2, is_proxied: bool = False) -> Iterator[Stage]:
+def open_recovery_stage(
+    folder: Path, workers: int = 2, is_proxied: bool = False, **api_settings: str
+) -> Iterator[Stage]:
     """Start server, workers and API, and stop them in the end.
 
     Args:
         folder: for all their files.
         workers: how many.
         is_proxied: whether workers and API reach the server by a proxy that can forget connections.
+        api_settings: of the API, by their names in the environment.
     """
     with ExitStack() as closing:
         (folder / "valkey").mkdir()
@@ -154,7 +157,7 @@ def open_recovery_stage(folder: Path, workers: int = 2, is_proxied: bool = False
         crew = Crew(folder, url)
         closing.callback(crew.close)
         started = [crew.start() for _ in range(workers)]
-        api = LiveApi(folder, url)
+        api = LiveApi(folder, url, **api_settings)
         closing.callback(api.stop)
         api.start().await_ready()
         for worker in started:

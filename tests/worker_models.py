@@ -26,9 +26,9 @@ SPEC = {
 }
 
 
-def add_willing(store: Path, name: str) -> Path:
+def add_willing(store: Path, name: str, toml: str = TOML) -> Path:
     """Add the model under a name; gives its folder."""
-    return save_saved_model(version_folder(store, name, toml=TOML), willing, SPEC)
+    return save_saved_model(version_folder(store, name, toml=toml), willing, SPEC)
 
 
 def willing(x: tf.Tensor, entry: tf.Tensor, wait_ms: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:

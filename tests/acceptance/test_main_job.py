@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 import time
 from typing import Any
 
@@ -13,6 +15,7 @@ from PIL import Image
 from model_store.loader import load
 from model_store.store import find_model
 from tasks.job import Job, new_job_id
+from tasks.model_registry import ModelRegistry
 from tests.system import Running
 
 ROWS = np.random.default_rng(0).normal(size=(5, 3)).astype("float32")
@@ -152,9 +155,19 @@ def test_a_version_that_was_replaced_while_the_job_waited(system: Running, pinne
 
 
 def test_an_overdue_job_expires_without_a_worker_touching_it(system: Running) -> None:
-    with system.http() as http:
-        ahead = [http.post("/v1/models/slow-h5/jobs", json={"instances": [[0.0]]}).json()["id"] for _ in range(2)]
-        late = http.post("/v1/models/slow-h5/jobs?expires_in_s=0.1", json={"instances": [[0.0]]}).json()["id"]
-    assert system.finished(late)["status"] == "expired"
-    for job_id in ahead:
-        system.finished(job_id)
+    # Given a model whose only worker stands still
+    [worker] = ModelRegistry(system.redis()).get("linear-pb").workers
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        # When a job of it waits for longer than it may
+        with system.http() as http:
+            late = http.post("/v1/models/linear-pb/jobs?expires_in_s=0.1", json={"instances": [[1, 2, 3]]}).json()["id"]
+        record = system.finished(late)
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
+    # Then it ends all the same, as a job that nobody has begun
+    assert (record["status"], record["result"]) == ("expired", None)
+    assert (record["attempt"], record["worker"], record["started_at"], record["compute_ms"]) == (0, "", None, None)
+    # And the worker, when it goes on, serves others and leaves that one as it is
+    assert system.answer("linear-pb", json={"instances": [[1, 2, 3]]})["worker"] == worker.name
+    assert system.finished(late) == record

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from flask.testing import FlaskClient
 from tasks.broker import connect
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
+from tests.api_process import Api
+from tests.fuzzing import Tally
 from tests.http_api import make_http, publish_models
 from tests.valkey import Valkey
 
@@ -33,12 +36,33 @@ def fuzzed_redis(valkey: Valkey) -> Iterator[redis.Redis]:
     client.close()
 
 
+@pytest.fixture(scope="session")
+def tally() -> Tally:
+    """Of all requests that the tests of the run make up."""
+    return Tally()
+
+
 @pytest.fixture(scope="module")
-def fuzzed_http(fuzzed_redis: redis.Redis) -> FlaskClient:
+def fuzzed_http(fuzzed_redis: redis.Redis, tally: Tally) -> FlaskClient:
     """An application with three models, for all examples of a test; nobody can make it wait."""
     registry = ModelRegistry(fuzzed_redis)
     publish_models(registry)
-    return make_http(JobStore(fuzzed_redis, 3600), registry, max_waiters=0)
+    return tally.watch(make_http(JobStore(fuzzed_redis, 3600), registry, max_waiters=0))
+
+
+@pytest.fixture(scope="module")
+def fuzzed_api(valkey: Valkey, fuzzed_redis: redis.Redis, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """A real server with these models. Whatever it is sent, its processes live on and have no failure to tell of."""
+    publish_models(ModelRegistry(fuzzed_redis))
+    one = {"CELERIAC_API_PROCESSES": "1", "CELERIAC_API_THREADS": "8"}
+    api = Api(tmp_path_factory.mktemp("api"), REDIS_URL=valkey.url, **one).await_ready()
+    family = [process.pid for process in api.family()]
+    try:
+        yield api
+        assert [process.pid for process in api.family()] == family
+        assert not {"Traceback", "panicked"} & set(re.findall(r"\w+", api.log()))
+    finally:
+        api.stop()
 
 
 @pytest.fixture(scope="module")

@@ -1,23 +1,29 @@
-"""Bodies made from good ones by damage: each is refused, or a job whose input its worker can read."""
+"""Bodies made from good ones by damage: each is refused, or a job whose input its worker can read.
+
+They go to a real server, which has to survive all of them.
+"""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import numpy as np
 import pytest
-from flask.testing import FlaskClient
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from werkzeug.test import Client
 
 from model_store.errors import InvalidInput, PictureError
 from model_store.pictures import FORMATS, decode_picture
 from model_store.signature import Signature, TensorSpec, check_inputs
 from tasks.payload import decode_arrays
+from tests.api_process import Api
 from tests.damage import damaged
-from tests.fuzzing import cancel, checked
+from tests.fuzzing import Forward, Tally, cancel, checked
 from tests.http_api import NPY, NPZ, ROWS, TWO_INPUTS, npy, npz
 
 # Pillow warns of what it passes over in a TIFF; a server prints that and goes on.
@@ -62,6 +68,12 @@ DOCUMENTS = [
 ]
 
 
+@pytest.fixture(scope="module")
+def http(fuzzed_api: Api, tally: Tally) -> Iterator[Client]:
+    with closing(Forward(fuzzed_api.port, tally)) as forward:
+        yield Client(forward)
+
+
 def arrays_fit(payload: bytes, content_type: str, inputs: Any, rows: int) -> None:
     """What the worker makes of an accepted payload is what the API took it for."""
     signature = Signature.from_json({"inputs": inputs, "outputs": {}})
@@ -73,24 +85,24 @@ def arrays_fit(payload: bytes, content_type: str, inputs: Any, rows: int) -> Non
 
 
 @given(body=damaged(NPYS))
-def test_a_damaged_npy_is_refused_or_read(fuzzed_http: FlaskClient, body: bytes) -> None:
-    answer = checked(fuzzed_http.post("/v1/models/digits/jobs", data=body, content_type=NPY))
+def test_a_damaged_npy_is_refused_or_read(http: Client, body: bytes) -> None:
+    answer = checked(http.post("/v1/models/digits/jobs", data=body, content_type=NPY))
     if answer.status_code == 202:
         arrays_fit(body, NPY, ROWS, answer.json["rows"])
-        cancel(fuzzed_http, answer)
+        cancel(http, answer)
 
 
 @given(body=damaged(NPZS))
-def test_a_damaged_npz_is_refused_or_read(fuzzed_http: FlaskClient, body: bytes) -> None:
-    answer = checked(fuzzed_http.post("/v1/models/pairs/jobs", data=body, content_type=NPZ))
+def test_a_damaged_npz_is_refused_or_read(http: Client, body: bytes) -> None:
+    answer = checked(http.post("/v1/models/pairs/jobs", data=body, content_type=NPZ))
     if answer.status_code == 202:
         arrays_fit(body, NPZ, TWO_INPUTS, answer.json["rows"])
-        cancel(fuzzed_http, answer)
+        cancel(http, answer)
 
 
 @given(body=damaged(PICTURES), query=st.sampled_from(["", "?annotate=true", "?min_score=0"]))
-def test_a_damaged_picture_is_refused_or_decoded(fuzzed_http: FlaskClient, body: bytes, query: str) -> None:
-    answer = checked(fuzzed_http.post(f"/v1/models/boxes/jobs{query}", data=body, content_type="image/png"))
+def test_a_damaged_picture_is_refused_or_decoded(http: Client, body: bytes, query: str) -> None:
+    answer = checked(http.post(f"/v1/models/boxes/jobs{query}", data=body, content_type="image/png"))
     if answer.status_code == 202:
         try:
             pixels = decode_picture(body, MAX_PIXELS)
@@ -98,22 +110,22 @@ def test_a_damaged_picture_is_refused_or_decoded(fuzzed_http: FlaskClient, body:
             pass
         else:
             assert (pixels.dtype, pixels.shape[2:]) == (np.dtype("uint8"), (3,))
-        cancel(fuzzed_http, answer)
+        cancel(http, answer)
 
 
 @given(
     body=damaged(FORMS),
     boundary=st.one_of(st.just("b"), st.just('"b"'), st.text(st.characters(codec="latin-1", categories=["L", "P"]))),
 )
-def test_a_damaged_form_is_refused_or_taken(fuzzed_http: FlaskClient, body: bytes, boundary: str) -> None:
+def test_a_damaged_form_is_refused_or_taken(http: Client, body: bytes, boundary: str) -> None:
     content_type = f"multipart/form-data; boundary={boundary}"
-    cancel(fuzzed_http, checked(fuzzed_http.post("/v1/models/boxes/jobs", data=body, content_type=content_type)))
+    cancel(http, checked(http.post("/v1/models/boxes/jobs", data=body, content_type=content_type)))
 
 
 @given(body=damaged(DOCUMENTS))
-def test_a_damaged_json_document_is_refused_or_taken(fuzzed_http: FlaskClient, body: bytes) -> None:
+def test_a_damaged_json_document_is_refused_or_taken(http: Client, body: bytes) -> None:
     for path in ("/v1/models/digits/jobs", "/v1/jobs:query"):
-        cancel(fuzzed_http, checked(fuzzed_http.post(path, data=body, content_type="application/json")))
+        cancel(http, checked(http.post(path, data=body, content_type="application/json")))
 
 
 @given(
@@ -122,7 +134,7 @@ def test_a_damaged_json_document_is_refused_or_taken(fuzzed_http: FlaskClient, b
     model=st.sampled_from(["digits", "pairs", "boxes"]),
 )
 def test_a_body_of_another_kind_than_its_header_says_is_refused_or_taken(
-    fuzzed_http: FlaskClient, body: bytes, content_type: str, model: str
+    http: Client, body: bytes, content_type: str, model: str
 ) -> None:
-    answer = checked(fuzzed_http.post(f"/v1/models/{model}/jobs", data=body, content_type=content_type))
-    cancel(fuzzed_http, answer)
+    answer = checked(http.post(f"/v1/models/{model}/jobs", data=body, content_type=content_type))
+    cancel(http, answer)

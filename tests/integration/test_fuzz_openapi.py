@@ -20,7 +20,7 @@ from tests.http_api import OLD_ID, play_worker, submit
 
 SPECIFICATION = json.loads((Path(__file__).parents[2] / "api" / "openapi.json").read_text())
 #: For each operation one of so many examples: to make one up takes ten times as long as to answer it.
-SHARE = 12
+SHARE = 10
 OPERATIONS = [(path, method) for path, methods in SPECIFICATION["paths"].items() for method in methods]
 
 

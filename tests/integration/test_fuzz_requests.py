@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tasks.api_keys import parse_api_keys
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
-from tests.fuzzing import cancel, checked
+from tests.fuzzing import Tally, cancel, checked
 from tests.http_api import NPY, OLD_ID, make_http, npy, play_worker, publish_models, submit
 
 ROW = npy([[1, 2, 3, 4]])
@@ -79,12 +79,12 @@ SOME_PARAMETERS = st.fixed_dictionaries({}, optional=PARAMETERS)
 
 
 @pytest.fixture(scope="module")
-def guarded_http(fuzzed_redis: redis.Redis) -> FlaskClient:
+def guarded_http(fuzzed_redis: redis.Redis, tally: Tally) -> FlaskClient:
     """An application that asks for keys."""
     registry = ModelRegistry(fuzzed_redis)
     publish_models(registry)
     keys = parse_api_keys("ann:the-key-of-ann")
-    return make_http(JobStore(fuzzed_redis, 3600), registry, max_waiters=0, api_keys=keys)
+    return tally.watch(make_http(JobStore(fuzzed_redis, 3600), registry, max_waiters=0, api_keys=keys))
 
 
 @pytest.fixture(scope="module")

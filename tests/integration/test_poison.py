@@ -1,4 +1,4 @@
-"""Jobs that kill their workers and jobs that hang in them, each in a batch with 20 others.
+"""Jobs that kill their workers, hang in them, or have them killed from outside, each in a batch with 20 others.
 
 Real workers, started again whenever they die, with two batches in the model at once.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -18,20 +20,27 @@ import pytest
 import redis
 
 from tasks import keys
-from tasks.broker import connect
+from tasks.broker import connect, server_time_us
 from tasks.deliveries import MAX_ATTEMPTS
 from tasks.job import Job, Status
 from tasks.job_store import JobStore
 from tasks.quarantine import Quarantine
 from tasks.queues import queue_of
-from tests.live_worker import answer, leftovers, make_job, records, submit
+from tests.live_worker import ROOT, answer, ended, leftovers, make_job, records, submit
 from tests.system import eventually
 from tests.valkey import Valkey
-from tests.worker_models import DEADLY, add_willing, willing_inputs
+from tests.worker_models import DEADLY, TOML, add_willing, willing_inputs
 from tests.worker_nursery import Nursery
 
 NEIGHBOURS = 20
-POISONS: dict[str, dict[str, Any]] = {"deadly": {"number": DEADLY}, "hanging": {"number": 0, "wait_ms": 600_000}}
+#: The last one does no harm itself. It takes its time, in which the worker is killed, as a kernel without memory does.
+POISONS: dict[str, dict[str, Any]] = {
+    "deadly": {"number": DEADLY},
+    "hanging": {"number": 0, "wait_ms": 600_000},
+    "greedy": {"number": 7, "wait_ms": 3000},
+}
+#: In what time a worker is killed at the earliest: a kernel does not choose the moment at which a job begins.
+KILL_AFTER_US = 500_000
 #: What the workers of the hanging job say, and nobody else.
 WATCHDOG = "A call of the model lasts longer than 2 s; the worker ends"
 
@@ -41,7 +50,8 @@ class Crew:
 
     def __init__(self, url: str, folder: Path) -> None:
         for model in POISONS:
-            add_willing(folder / "models", model)
+            # Only where a call does hang is the operator's short timeout meant.
+            add_willing(folder / "models", model, TOML if model == "hanging" else f"run_timeout_s = 60\n{TOML}")
         self._folder = folder
         self._nursery = Nursery(
             REDIS_URL=url,
@@ -61,6 +71,9 @@ class Crew:
                 self._pids[model] = self._nursery.start(queue_of(model), f"{model}@tests", self._folder / model)
                 self.starts[model] += 1
 
+    def kill(self, model: str) -> None:
+        os.kill(self._pids[model], signal.SIGKILL)
+
     def log(self, model: str) -> str:
         path = self._folder / model
         return path.read_text() if path.exists() else ""
@@ -76,6 +89,7 @@ class Crew:
 class Story:
     """What became of a poisoned job and of its neighbours."""
 
+    server_url: str
     client: redis.Redis
     store: JobStore
     crew: Crew
@@ -85,7 +99,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Story]]:
-    """Both at once: most of the time is spent on leases."""
+    """All at once: most of the time is spent on leases."""
     folder = tmp_path_factory.mktemp("poison")
     (folder / "valkey").mkdir()
     server = Valkey(folder / "valkey")
@@ -96,28 +110,35 @@ def stories(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Stor
             store = JobStore(client, 3600)
             crew.keep_alive()
             eventually(lambda: all(f"{model}@tests ready." in crew.log(model) for model in POISONS), 120)
-            stories = {model: _begin(client, store, crew, model) for model in POISONS}
+            stories = {model: _begin(server.url, client, store, crew, model) for model in POISONS}
+            kills = 0
 
             def all_have_ended() -> bool:
+                nonlocal kills
+                greedy, now_us = store.get(stories["greedy"].poison), server_time_us(client)
+                if greedy.attempt > kills and now_us - (greedy.started_at_us or now_us) > KILL_AFTER_US:
+                    crew.kill("greedy")
+                    kills += 1
                 crew.keep_alive()
                 ids = [job_id for story in stories.values() for job_id in (story.poison, *story.neighbours)]
                 return all(job.is_finished for job in records(store, ids))
 
             eventually(all_have_ended, 120)
+            assert kills == MAX_ATTEMPTS
             yield stories
     finally:
         crew.close()
         server.stop()
 
 
-def _begin(client: redis.Redis, store: JobStore, crew: Crew, model: str) -> Story:
+def _begin(server_url: str, client: redis.Redis, store: JobStore, crew: Crew, model: str) -> Story:
     # While one runs, those that come after it gather to a batch.
     [occupant] = submit(store, [make_job(model, willing_inputs(0, wait_ms=500))])
     eventually(lambda: store.get(occupant).status is Status.RUNNING, 20)
     jobs = [make_job(model, willing_inputs(number)) for number in range(NEIGHBOURS)]
     jobs.insert(NEIGHBOURS // 2, make_job(model, willing_inputs(**POISONS[model])))
     ids = submit(store, jobs)
-    return Story(client, store, crew, ids.pop(NEIGHBOURS // 2), ids)
+    return Story(server_url, client, store, crew, ids.pop(NEIGHBOURS // 2), ids)
 
 
 @pytest.mark.parametrize("model", POISONS)
@@ -150,4 +171,22 @@ def test_each_of_its_neighbours_succeeds_and_was_in_its_batch_no_more_than_once(
 def test_a_worker_says_that_its_model_hangs_before_it_ends(stories: dict[str, Story]) -> None:
     crew = stories["hanging"].crew
     assert crew.log("hanging").count(WATCHDOG) == MAX_ATTEMPTS
-    assert WATCHDOG not in crew.log("deadly")
+    assert WATCHDOG not in crew.log("deadly") + crew.log("greedy")
+
+
+def test_a_job_that_is_retried_by_the_command_runs_again_and_may_succeed_when_its_worker_lives(
+    stories: dict[str, Story],
+) -> None:
+    # Given a job in the quarantine whose worker nobody kills any more
+    story = stories["greedy"]
+    # When it is retried as an operator does
+    celeriac = [str(Path(sys.executable).with_name("celeriac")), "quarantine", "retry", story.poison]
+    environment = {**os.environ, "REDIS_URL": story.server_url}
+    told = subprocess.run(celeriac, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+    assert told.returncode == 0, told.stderr
+    # Then a new job of the same input runs from its first attempt on, and the old one stays where it was
+    [again] = ended(story.store, [told.stdout.strip()])
+    assert (again.status, again.retry_of, again.attempt) == (Status.SUCCEEDED, story.poison, 1)
+    assert answer(story.store, again.id)["outputs"]["y"].tolist() == [[15.0] * 3]
+    [kept] = Quarantine(story.client, story.store, 3600).jobs("greedy")
+    assert kept.job.id == story.poison
