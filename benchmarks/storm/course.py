@@ -16,7 +16,7 @@ import redis
 
 from benchmarks.contestant import ROOT
 from benchmarks.errors import BenchmarkError
-from benchmarks.storm import records
+from benchmarks.storm import lifetimes, records
 from benchmarks.storm.audit import Audit, audit
 from benchmarks.storm.crew import Crew
 from benchmarks.storm.ends import Ends
@@ -35,6 +35,9 @@ _SECOND_LOOK_S = 2.0 * LEASE_S
 
 #: A message whose worker was killed is another's when its lease is over.
 _LAST_ACKNOWLEDGEMENT_S = 4.0 * LEASE_S
+
+#: Once they were shortened, the lifetimes are over in a second; a server that is busy may take longer to tell so.
+_LIFETIMES_S = 10.0
 
 #: Added to the storm's duration, so that nothing that is audited is gone yet.
 _KEPT_LONGER_S = 900
@@ -172,4 +175,7 @@ def _look(crew: Crew, ledger: Ledger, done: Counter[tuple[Deed, str]]) -> Outcom
 def _left(crew: Crew, client: redis.Redis) -> dict[str, int]:
     """What is left. Acknowledgements follow the ends that they belong to: they have a moment."""
     crew.tend_until(lambda: not records.leftovers(client), _LAST_ACKNOWLEDGEMENT_S)
-    return records.leftovers(client)
+    left = records.leftovers(client)
+    lifetimes.shorten(client)
+    crew.tend_until(lambda: not lifetimes.survivors(client), _LIFETIMES_S)
+    return left | lifetimes.survivors(client)
