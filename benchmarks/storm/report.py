@@ -26,6 +26,8 @@ def lines(outcome: Outcome) -> list[str]:
         examples = f"  such as {', '.join(ids[:_EXAMPLES])}" if ids else ""
         text.append(f"  {name.replace('_', ' '):14} {len(ids):5}{examples}")
     text.append(f"  {'unasked':14} {outcome.unasked:5}")
+    if not outcome.came_back:
+        text.append("  Not all workers served again after the storm.")
     text += [f"  left over: {count} in {name}" for name, count in outcome.left.items()]
     text += [f"  unexpected answer, {count} times: {what}" for what, count in outcome.unexpected.items()]
     return text
@@ -46,6 +48,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "unasked": outcome.unasked,
         "left_over": outcome.left,
         "unexpected_answers": outcome.unexpected,
+        "came_back": outcome.came_back,
         "retried": outcome.retried,
         "starts": outcome.lives,
         "stubborn": outcome.stubborn,
@@ -53,10 +56,10 @@ def document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def write_json(file: Path, about: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-    """Write figures beside date, machine, seed and duration."""
+def write_json(file: Path, figures: Mapping[str, Any]) -> None:
+    """Write the figures, in a folder that may not be there yet."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**about, **content}, indent=1, ensure_ascii=False) + "\n")
+    file.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 def _by_deed(done: Counter[tuple[Deed, str]]) -> dict[Deed, Counter[str]]:

@@ -6,7 +6,7 @@ import redis
 
 from benchmarks.storm import lifetimes, records
 from benchmarks.storm.audit import Found
-from benchmarks.storm.sums import answer_of, rows_of
+from benchmarks.storm.sums import rows_of
 from tasks import keys
 from tasks.job import Failure, FailureType, Job, Status, new_job_id
 from tasks.job_end import End, JobEnds, failure_fields
@@ -41,7 +41,7 @@ def test_a_job_that_waits_is_found_in_every_place_where_it_leaves_a_trace(
 def test_a_job_that_has_ended_leaves_its_answer_and_nothing_else(client: redis.Redis, job_store: JobStore) -> None:
     job = submitted(job_store)
     client.delete(QUEUE)
-    output = encode_npy(answer_of("double", rows_of(3)))
+    output = encode_npy(rows_of(3))
     end = End(job_id=job.id, status=Status.SUCCEEDED, result={"output:0:y": output})
     JobEnds(client, result_ttl_s=60).end("double", [end])
     (found,) = records.read_all(client, [job.id]).values()
@@ -59,7 +59,7 @@ def test_nothing_of_jobs_is_left_after_their_lifetimes_but_what_has_none(
     registry.expect(["double"])
     good, poison = submitted(job_store, idempotency="key", request="body"), submitted(job_store)
     client.delete(QUEUE)
-    output = encode_npy(answer_of("double", rows_of(3)))
+    output = encode_npy(rows_of(3))
     failed = failure_fields(Failure(FailureType.POISONED, "Its worker died each time."))
     ends = [
         End(job_id=good.id, status=Status.SUCCEEDED, result={"output:0:y": output}),
