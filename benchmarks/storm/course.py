@@ -121,9 +121,9 @@ def run(plan: Plan, folder: Path, store: Path, answers: Answers, say: Say) -> Ou
             rage(schedule(plan.seed, plan.duration_s), plan.duration_s, crew, mischief.want)
             say(f"The storm is over: {len(ledger.promises):,} jobs so far. Waiting for the last to end.")
             crew.calm()
-            came_back = _wait_for_the_end(crew, traffic, mischief, plan.calm_s)
+            _wait_for_the_end(crew, traffic, mischief, plan.calm_s)
             try:
-                return _look(crew, ledger, answers, crew.done + mischief.done, came_back)
+                return _look(crew, ledger, answers, crew.done + mischief.done)
             except (RedisError, TasksError) as error:
                 raise BenchmarkError(
                     f"The broker does not answer after the storm, so nothing is audited: {error}"
@@ -147,12 +147,12 @@ def rage(actions: list[Action], duration_s: float, crew: Crew, want: Want) -> No
         time.sleep(0.02)
 
 
-def _wait_for_the_end(crew: Crew, traffic: Traffic, mischief: Mischief, calm_s: float) -> bool:
-    """Let the last jobs end; gives whether all workers serve again. If not, the jobs are audited all the same."""
+def _wait_for_the_end(crew: Crew, traffic: Traffic, mischief: Mischief, calm_s: float) -> None:
+    """Let the last jobs end. Whether they do or not, and workers come back or not, is for the audit to say."""
     deadline_s = time.monotonic() + calm_s
     traffic.stop()
     # Whoever was killed last has to be back, or nobody answers those who still ask.
-    came_back = crew.tend_until(crew.lineup.is_ready, min(START_TIMEOUT_S, calm_s))
+    crew.tend_until(crew.lineup.is_ready, min(START_TIMEOUT_S, calm_s))
     crew.tend_until(traffic.has_stopped, deadline_s - time.monotonic())
     traffic.give_up()
     mischief.finish(deadline_s - time.monotonic())
@@ -165,10 +165,9 @@ def _wait_for_the_end(crew: Crew, traffic: Traffic, mischief: Mischief, calm_s: 
 
     crew.tend_until(have_ended, max(1.0, deadline_s - time.monotonic()))
     client.close()
-    return came_back
 
 
-def _look(crew: Crew, ledger: Ledger, answers: Answers, done: Counter[tuple[Deed, str]], came_back: bool) -> Outcome:
+def _look(crew: Crew, ledger: Ledger, answers: Answers, done: Counter[tuple[Deed, str]]) -> Outcome:
     client = connect(crew.lineup.url)
     job_ids = list(ledger.promises)
     first = records.read_all(client, job_ids)
@@ -184,7 +183,8 @@ def _look(crew: Crew, ledger: Ledger, answers: Answers, done: Counter[tuple[Deed
         lives=sum(member.lives for member in crew.members.values()),
         stubborn=sum(member.stubborn for member in crew.members.values()),
         retried=sum(one.attempt > 1 for one in second.values()),
-        came_back=came_back,
+        # Late: those who died count as live for some seconds.
+        came_back=crew.tend_until(crew.lineup.is_ready, _SECOND_LOOK_S),
     )
     client.close()
     return outcome

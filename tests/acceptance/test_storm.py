@@ -87,7 +87,7 @@ def test_no_job_is_lost_or_told_differently_or_answered_wrongly_in_a_storm(storm
 
 @pytest.mark.timeout(300)
 def test_a_storm_whose_workers_do_not_come_back_is_audited_all_the_same_and_fails(storm: Storm) -> None:
-    storm.start(duration_s=12, calm_s=10)
+    storm.start(duration_s=10, calm_s=15)
     eventually(lambda: "The storm begins" in storm.output(), 120)
     # When nobody who is killed can load his model again, and each model's poison kills both of its workers
     for artifact in storm.folder.glob("models/*/1/saved_model.pb"):
