@@ -43,8 +43,9 @@ def run(plan: Plan, folder: Path, store: Path, answers: Answers, say: Say) -> di
     """Run the schedule over plain Celery; API and keeper, which it does not have, are spared.
 
     Returns:
-        How many jobs it took, how many processes were killed, how many jobs never get a result, how many get one after
-        an hour at the earliest, how many wait for workers that take no more, how many got a wrong one.
+        How many jobs it took, how many processes were killed, how many jobs never get a result, how many have none yet,
+        and of these how many get one after an hour at the earliest and how many wait for workers, and how many got a
+        wrong one.
 
     Raises:
         BenchmarkError: the system cannot be started.
@@ -82,6 +83,7 @@ def run(plan: Plan, folder: Path, store: Path, answers: Answers, say: Say) -> di
         "jobs": len(traffic.sent),
         "kills": kills,
         "lost": len(missing - late - stuck),
+        "non_terminal": len(late | stuck),
         "late": len(late),
         "stuck": len(stuck),
         "wrong": wrong,

@@ -35,8 +35,9 @@ def lines(outcome: Outcome) -> list[str]:
 
 def comparison(ours: Mapping[str, Any], plain: Mapping[str, int]) -> list[str]:
     """Celeriac's figures beside plain Celery's, as far as that has them."""
-    rows = [("", "Celeriac", "plain Celery"), *((name, f"{ours.get(name, 0):,}", f"{plain[name]:,}") for name in plain)]
-    return ["", *(f"  {name:8} {left:>12} {right:>14}" for name, left, right in rows)]
+    rows = [("", "Celeriac", "plain Celery")]
+    rows += [(name, f"{ours[name]:,}" if name in ours else "", f"{count:,}") for name, count in plain.items()]
+    return ["", *(f"  {name.replace('_', ' '):13} {left:>12} {right:>14}" for name, left, right in rows)]
 
 
 def document(outcome: Outcome) -> dict[str, Any]:

@@ -52,3 +52,13 @@ def test_each_fault_alone_makes_it_fail_and_is_told(fault: dict[str, Any], told:
     assert not struck.is_clean
     assert told in [line.strip() for line in report.lines(struck)]
     assert report.document(struck) != report.document(CLEAN)
+
+
+def test_the_comparison_has_plain_celerys_figures_beside_ours_where_there_are_such() -> None:
+    lines = report.comparison({"jobs": 1000, "lost": 0}, {"jobs": 2000, "lost": 3, "late": 1})
+    assert [line.split() for line in lines[1:]] == [
+        ["Celeriac", "plain", "Celery"],
+        ["jobs", "1,000", "2,000"],
+        ["lost", "0", "3"],
+        ["late", "1"],
+    ]
