@@ -26,10 +26,11 @@ def lines(outcome: Outcome) -> list[str]:
         examples = f"  such as {', '.join(ids[:_EXAMPLES])}" if ids else ""
         text.append(f"  {name.replace('_', ' '):14} {len(ids):5}{examples}")
     text.append(f"  {'unasked':14} {outcome.unasked:5}")
-    if not outcome.came_back:
-        text.append("  Not all workers served again after the storm.")
-    text += [f"  left over: {count} in {name}" for name, count in outcome.left.items()]
-    text += [f"  unexpected answer, {count} times: {what}" for what, count in outcome.unexpected.items()]
+    text.append(f"  {'left over':14} {sum(outcome.left.values()):5}")
+    text += [f"    {count} in {name}" for name, count in outcome.left.items()]
+    text.append(f"  {'unexpected':14} {sum(outcome.unexpected.values()):5}")
+    text += [f"    {count} times: {what}" for what, count in outcome.unexpected.items()]
+    text.append(f"  All workers serve again: {'yes' if outcome.came_back else 'no'}.")
     return text
 
 

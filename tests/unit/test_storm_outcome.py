@@ -42,9 +42,9 @@ def test_a_storm_with_which_nothing_is_wrong_is_clean() -> None:
         ({"audit": Audit(poison_missed=["a"])}, "poison missed      1  such as a"),
         ({"unasked": 1}, "unasked            1"),
         ({"unasked": -1}, "unasked           -1"),
-        ({"left": {"unacked": 2}}, "left over: 2 in unacked"),
-        ({"unexpected": {"POST: 500": 1}}, "unexpected answer, 1 times: POST: 500"),
-        ({"came_back": False}, "Not all workers served again after the storm."),
+        ({"left": {"unacked": 2}}, "2 in unacked"),
+        ({"unexpected": {"POST: 500": 1}}, "1 times: POST: 500"),
+        ({"came_back": False}, "All workers serve again: no."),
     ],
 )
 def test_each_fault_alone_makes_it_fail_and_is_told(fault: dict[str, Any], told: str) -> None:
