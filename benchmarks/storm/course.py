@@ -196,4 +196,4 @@ def _left(crew: Crew, client: redis.Redis) -> dict[str, int]:
     left = records.leftovers(client)
     lifetimes.shorten(client)
     crew.tend_until(lambda: not lifetimes.survivors(client), _LIFETIMES_S)
-    return left | lifetimes.survivors(client)
+    return lifetimes.survivors(client) | left
