@@ -48,7 +48,7 @@ bench: install ## Measure Celeriac beside its peers; ONLY=drain-tiny one row, PA
 	@$(VENV)/bin/python -m benchmarks $(addprefix --only ,$(ONLY)) $(addprefix --pairs ,$(PAIRS)) $(if $(QUICK),--quick)
 
 storm: install ## Kill, stop and cut the system for minutes, and audit every job; DURATION_S=600, SEED=1, COMPARE=1 plain Celery too
-	@$(VENV)/bin/python -m benchmarks.storm $(addprefix --duration-s ,$(DURATION_S)) $(addprefix --seed ,$(SEED)) $(if $(COMPARE),--compare)
+	@$(VENV)/bin/python -m benchmarks.storm $(addprefix --duration-s ,$(DURATION_S)) $(addprefix --seed ,$(SEED)) $(addprefix --results ,$(RESULTS)) $(if $(COMPARE),--compare)
 
 clean: ## Remove what the other targets made, sample models included
 	rm -rf $(VENV) $(API_VENV) models var .cache .hypothesis *.egg-info

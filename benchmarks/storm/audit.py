@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from benchmarks.storm.answers import Answers
 from benchmarks.storm.ledger import Kind, Ledger, Promise
-from benchmarks.storm.sums import answer_of, rows_of
 from tasks.job import TERMINAL, FailureType, Status
 from tasks.npy import decode_npy
 
@@ -49,12 +49,17 @@ class Audit:
 
 
 def audit(
-    ledger: Ledger, first: Mapping[str, Found], second: Mapping[str, Found], quarantined: Collection[str]
+    ledger: Ledger,
+    answers: Answers,
+    first: Mapping[str, Found],
+    second: Mapping[str, Found],
+    quarantined: Collection[str],
 ) -> Audit:
     """Judge every promised job.
 
     Args:
         ledger: what was promised and told.
+        answers: the right ones.
         first: what was found when all had ended.
         second: what was found some time later, when every late writer has had its chance.
         quarantined: ids of jobs that are kept for inspection.
@@ -73,7 +78,7 @@ def audit(
         if promise.kind is Kind.POISON:
             if not _failed_as(after, FailureType.POISONED) or job_id not in quarantined:
                 faults.poison_missed.append(job_id)
-        elif job_id in ledger.wrong or not _is_right(promise, after):
+        elif job_id in ledger.wrong or not _is_right(promise, answers, after):
             faults.wrong.append(job_id)
     return faults
 
@@ -86,9 +91,9 @@ def _failed_as(found: Found, failure: FailureType) -> bool:
     return found.status == Status.FAILED and found.failure_type == failure
 
 
-def _is_right(promise: Promise, found: Found) -> bool:
+def _is_right(promise: Promise, answers: Answers, found: Found) -> bool:
     if promise.kind is Kind.UNDECODABLE:
         return _failed_as(found, FailureType.INVALID_INPUT)
     if found.status != Status.SUCCEEDED or found.output is None:
         return False
-    return np.array_equal(decode_npy(found.output), answer_of(promise.model, rows_of(promise.number)))
+    return np.array_equal(decode_npy(found.output), answers.of(promise.model, promise.number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,8 +16,10 @@ _TIMEOUT_S = 20.0
 
 _RETRY_S = 0.2
 
-#: The statuses that say that a job was taken, and those that say to ask again later.
+#: The statuses that say that a job was taken, those that tell of one or that there is none, and those that say to ask
+#: again later.
 _TAKEN = (200, 202)
+_TOLD = (200, 404, 410)
 _AGAIN = (429, 503)
 
 
@@ -47,16 +49,16 @@ class Caller:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key, "Prefer": f"wait={wait_s:.0f}"}
         body = orjson.dumps({"inputs": inputs}, option=orjson.OPT_SERIALIZE_NUMPY)
         while not self._given_up.is_set():
-            reply = self._ask("POST", f"/v1/models/{model}/jobs", body, headers)
-            if reply and reply.status in _TAKEN:
+            reply = self._ask(_TAKEN, "POST", f"/v1/models/{model}/jobs", body, headers)
+            if reply:
                 return reply.document
             self._given_up.wait(_RETRY_S)
         return None
 
     def look(self, job_id: str, wait_s: float) -> dict[str, Any] | None:
         """The record of a job, waited for; None when there was no answer this time."""
-        reply = self._ask("GET", f"/v1/jobs/{job_id}?wait={wait_s:.0f}")
-        if reply and reply.status == 404:
+        reply = self._ask(_TOLD, "GET", f"/v1/jobs/{job_id}?wait={wait_s:.0f}")
+        if reply and reply.status in (404, 410):
             self._ledger.vanish(job_id)
         return reply.document if reply and reply.status == 200 else None
 
@@ -65,9 +67,14 @@ class Caller:
         self._connection.close()
 
     def _ask(
-        self, method: str, target: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+        self,
+        expected: Collection[int],
+        method: str,
+        target: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Reply | None:
-        """The answer; None when there is none, or when it says to ask again."""
+        """The answer; None when there is none, or when it says to ask again, or is one that is not expected."""
         try:
             self._connection.request(method, target, body, headers or {})
             response = self._connection.getresponse()
@@ -78,6 +85,7 @@ class Caller:
             return None
         if status in _AGAIN:
             return None
-        if status not in (*_TAKEN, 404):
+        if status not in expected or not content.startswith(b"{"):
             self._ledger.surprise(f"{method}: {status} {content[:200].decode(errors='replace')}")
-        return Reply(status, orjson.loads(content)) if content.startswith(b"{") else None
+            return None
+        return Reply(status, orjson.loads(content))

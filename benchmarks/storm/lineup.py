@@ -18,6 +18,9 @@ from tasks.model_registry import ModelRegistry
 
 LEASE_S = 3
 
+#: Of the broker: with one, memory is looked at before a job is taken. Ten minutes need a tenth of it.
+_BROKER_MEMORY_BYTES = 2**30
+
 #: The variable by which a process is known to be the storm's, whoever started it and whoever adopted it.
 MARK = "CELERIAC_VAR"
 
@@ -87,7 +90,7 @@ def celeriac(folder: Path, store: Path, result_ttl_s: int) -> Lineup:
 def broker_of(folder: Path) -> tuple[str, list[str]]:
     """Make the folder of a broker like the embedded one; gives its URL and its command."""
     (folder / "broker").mkdir(parents=True)
-    configuration = prepare(folder / "broker", maxmemory_bytes=0)
+    configuration = prepare(folder / "broker", _BROKER_MEMORY_BYTES)
     url = (folder / "broker" / "url").read_text().strip()
     return url, [str(server_binary()), str(configuration)]
 

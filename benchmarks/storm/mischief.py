@@ -81,9 +81,10 @@ class Mischief:
         self._wanted.put((action, family))
 
     def finish(self, within_s: float) -> None:
-        """Wait until all that was wanted is done."""
+        """Wait until all that was wanted is done; what is not by then is left undone."""
         self._wanted.put(None)
         self._thread.join(within_s)
+        self._given_up.set()
 
     def _run(self) -> None:
         while (wanted := self._wanted.get()) is not None:

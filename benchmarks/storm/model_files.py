@@ -1,7 +1,7 @@
-"""Writes the storm's two models: `python -m benchmarks.storm.model_files STORE`.
+"""Writes the storm's two models and their answers: `python -m benchmarks.storm.model_files STORE ANSWERS`.
 
 Each is a SavedModel that computes `benchmarks.storm.sums` in TensorFlow, takes its time over some rows, and aborts its
-process where a row holds the poison.
+process where a row holds the poison. It is opened and asked as users do without a queue, by `model_store`.
 """
 
 from __future__ import annotations
@@ -9,9 +9,22 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
-from benchmarks.storm.sums import POISON, SLOW_EVERY, SLOW_S, SUMS, WIDTH, Sum
+from benchmarks.storm.sums import (
+    MOST_ROWS,
+    NUMBERS,
+    POISON,
+    SLOW_EVERY,
+    SLOW_S,
+    SUMS,
+    WIDTH,
+    Sum,
+    longest_rows_of,
+)
+from model_store.loader import load
+from model_store.store import find_model
 
 #: Small batches: there are more of them to be hit.
 _TOML = "[batching]\nmax_batch_size = 32\n"
@@ -25,6 +38,15 @@ def build(store: Path) -> None:
             _save(folder, one)
             # Last: a store that was being written when the process ended is written again.
             (folder / "model.toml").write_text(_TOML)
+
+
+def answer(store: Path, folder: Path) -> None:
+    """Write what each model gives for all inputs; a row's answer does not depend on the other rows of a call."""
+    rows = np.concatenate([longest_rows_of(number) for number in range(NUMBERS)])
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in SUMS:
+        given = load(find_model(store, name)).predict({"x": rows})["y"]
+        np.save(folder / f"{name}.npy", given.reshape(NUMBERS, MOST_ROWS, WIDTH))
 
 
 def _save(folder: Path, one: Sum) -> None:
@@ -68,3 +90,4 @@ def _sleep() -> tf.Tensor:
 
 if __name__ == "__main__":
     build(Path(sys.argv[1]))
+    answer(Path(sys.argv[1]), Path(sys.argv[2]))

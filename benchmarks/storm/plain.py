@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -19,13 +20,14 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from benchmarks.contestant import ROOT
-from benchmarks.storm.course import CALM_LIMIT_S, Say, rage
+from benchmarks.storm.answers import Answers
+from benchmarks.storm.course import Plan, Say, rage
 from benchmarks.storm.crew import Crew
 from benchmarks.storm.cut import cut
 from benchmarks.storm.lineup import MARK, Lineup, broker_of
 from benchmarks.storm.plain_traffic import TASK, PlainTraffic, read_results
 from benchmarks.storm.schedule import BROKER, MODELS, WORKERS, Action, Deed, schedule
-from benchmarks.storm.sums import poisonous_rows
+from benchmarks.storm.sums import poisonous_rows, rows_of
 from tasks.broker import connect
 
 _APP = "benchmarks.storm.plain_app"
@@ -37,12 +39,13 @@ _QUIET_S = 10.0
 _READY_S = 60.0
 
 
-def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> dict[str, int]:
+def run(plan: Plan, folder: Path, store: Path, answers: Answers, say: Say) -> dict[str, int]:
     """Run the schedule over plain Celery; API and keeper, which it does not have, are spared.
 
     Returns:
-        How many jobs it took, how many processes were killed, how many jobs never get a result, how many get one after
-        an hour at the earliest, how many wait for workers that take no more, how many got a wrong one.
+        How many jobs it took, how many processes were killed, how many jobs never get a result, how many have none yet,
+        and of these how many get one after an hour at the earliest and how many wait for workers, and how many got a
+        wrong one.
 
     Raises:
         BenchmarkError: the system cannot be started.
@@ -54,14 +57,15 @@ def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> di
         Celery(broker=lineup.url, backend=lineup.url, set_as_current=False) as app,
         ThreadPoolExecutor(1) as mischief,
     ):
+        traffic = PlainTraffic(app)
+        chance = random.Random(plan.seed)
 
         def want(action: Action, family: Sequence[psutil.Process]) -> None:
-            mischief.submit(_do, app, lineup.url, action, family)
+            mischief.submit(_do, app, lineup.url, traffic, chance.random(), action, family)
 
-        traffic = PlainTraffic(app)
         traffic.start()
-        say(f"The storm begins: {duration_s:.0f} s with seed {seed}.")
-        rage(schedule(seed, duration_s), duration_s, crew, want)
+        say(f"The storm begins: {plan.duration_s:.0f} s with seed {plan.seed}.")
+        rage(schedule(plan.seed, plan.duration_s), plan.duration_s, crew, want)
         say("The storm is over. Waiting for the last results.")
         traffic.stop()
         crew.calm()
@@ -70,25 +74,26 @@ def run(seed: int, duration_s: float, folder: Path, store: Path, say: Say) -> di
         crew.tend_until(traffic.has_stopped, _READY_S)
         traffic.give_up()
         with contextlib.closing(connect(lineup.url)) as client:
-            results = _await_results(crew, client, list(traffic.right))
-            missing = set(traffic.right) - set(results)
+            results = _await_results(crew, client, list(traffic.sent), plan.calm_s)
+            missing = set(traffic.sent) - set(results)
             late, stuck = missing & _fetched(client), missing & _queued(client)
-    wrong = sum(not np.array_equal(result, traffic.right[job_id]) for job_id, result in results.items())
+    wrong = sum(not np.array_equal(given, answers.of(*traffic.sent[job_id])) for job_id, given in results.items())
     kills = sum(number for (deed, _), number in crew.done.items() if deed is Deed.KILL)
     return {
-        "jobs": len(traffic.right),
+        "jobs": len(traffic.sent),
         "kills": kills,
         "lost": len(missing - late - stuck),
+        "non_terminal": len(late | stuck),
         "late": len(late),
         "stuck": len(stuck),
         "wrong": wrong,
     }
 
 
-def _await_results(crew: Crew, client: redis.Redis, job_ids: Sequence[str]) -> Mapping[str, Any]:
+def _await_results(crew: Crew, client: redis.Redis, job_ids: Sequence[str], calm_s: float) -> Mapping[str, Any]:
     """The results, once all are there or no more come."""
     results: Mapping[str, Any] = {}
-    deadline_s = time.monotonic() + CALM_LIMIT_S
+    deadline_s = time.monotonic() + calm_s
     while time.monotonic() < deadline_s:
         before, results = len(results), read_results(client, job_ids)
         if len(results) in (before, len(job_ids)):
@@ -128,10 +133,17 @@ def _worker(name: str, store: Path) -> list[str]:
     return [*command, "--pool", "solo", "-Q", model, "-n", f"{name}@storm", "--loglevel", "INFO"]
 
 
-def _do(app: Celery, url: str, action: Action, family: Sequence[psutil.Process]) -> None:
-    """Cut connections, or send poison. A broker that is away suffers neither."""
+def _do(
+    app: Celery, url: str, traffic: PlainTraffic, chance: float, action: Action, family: Sequence[psutil.Process]
+) -> None:
+    """Cut connections, or slip in what is not counted as a job. A broker that is away suffers neither."""
     if action.deed is Deed.CUT:
         with contextlib.closing(connect(url)) as client:
             cut(client, action.target, family)
     elif action.deed is Deed.POISON:
         app.send_task(TASK, [poisonous_rows().tolist()], queue=action.target)
+    elif action.deed is Deed.UNDECODABLE:
+        # Celery's messages hold the input itself: what is cut off is an array whose last row is shorter.
+        app.send_task(TASK, [[*rows_of(2).tolist(), [0.0]]], queue=action.target)
+    elif action.deed is Deed.DUPLICATE and (job_id := traffic.some_job(action.target, chance)):
+        app.send_task(TASK, [rows_of(traffic.sent[job_id][1]).tolist()], task_id=job_id, queue=action.target)

@@ -23,7 +23,7 @@ _OUTPUT = b"output:0:y"
 def read_all(client: redis.Redis, job_ids: Sequence[str]) -> dict[str, Found]:
     """The records and results of jobs; those without a record are left out."""
     found = {}
-    for some in _portions(job_ids):
+    for some in portions(job_ids):
         pipeline = client.pipeline(transaction=False)
         for job_id in some:
             pipeline.hgetall(keys.job(job_id))
@@ -68,7 +68,7 @@ def leftovers(client: redis.Redis) -> dict[str, int]:
 def _immortals(client: redis.Redis) -> Iterator[str]:
     starts = (keys.job(""), keys.idempotency(""))
     names = (key.decode() for start in starts for key in client.scan_iter(start + "*", count=_AT_ONCE))
-    for some in _portions(names):
+    for some in portions(names):
         pipeline = client.pipeline(transaction=False)
         for name in some:
             pipeline.ttl(name)
@@ -79,7 +79,8 @@ def _found(job: Job, output: bytes | None) -> Found:
     return Found(str(job.status), job.failure_type, job.finished_at_us or 0, job.attempt, output)
 
 
-def _portions(items: Iterable[Any]) -> Iterator[list[Any]]:
+def portions(items: Iterable[Any]) -> Iterator[list[Any]]:
+    """The items in lists, each for one pipeline."""
     rest = iter(items)
     while portion := list(islice(rest, _AT_ONCE)):
         yield portion

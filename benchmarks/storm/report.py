@@ -26,15 +26,19 @@ def lines(outcome: Outcome) -> list[str]:
         examples = f"  such as {', '.join(ids[:_EXAMPLES])}" if ids else ""
         text.append(f"  {name.replace('_', ' '):14} {len(ids):5}{examples}")
     text.append(f"  {'unasked':14} {outcome.unasked:5}")
-    text += [f"  left over: {count} in {name}" for name, count in outcome.left.items()]
-    text += [f"  unexpected answer, {count} times: {what}" for what, count in outcome.unexpected.items()]
+    text.append(f"  {'left over':14} {sum(outcome.left.values()):5}")
+    text += [f"    {count} in {name}" for name, count in outcome.left.items()]
+    text.append(f"  {'unexpected':14} {sum(outcome.unexpected.values()):5}")
+    text += [f"    {count} times: {what}" for what, count in outcome.unexpected.items()]
+    text.append(f"  All workers serve again: {'yes' if outcome.came_back else 'no'}.")
     return text
 
 
 def comparison(ours: Mapping[str, Any], plain: Mapping[str, int]) -> list[str]:
     """Celeriac's figures beside plain Celery's, as far as that has them."""
-    rows = [("", "Celeriac", "plain Celery"), *((name, f"{ours.get(name, 0):,}", f"{plain[name]:,}") for name in plain)]
-    return ["", *(f"  {name:8} {left:>12} {right:>14}" for name, left, right in rows)]
+    rows = [("", "Celeriac", "plain Celery")]
+    rows += [(name, f"{ours[name]:,}" if name in ours else "", f"{count:,}") for name, count in plain.items()]
+    return ["", *(f"  {name.replace('_', ' '):13} {left:>12} {right:>14}" for name, left, right in rows)]
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
@@ -46,6 +50,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "unasked": outcome.unasked,
         "left_over": outcome.left,
         "unexpected_answers": outcome.unexpected,
+        "came_back": outcome.came_back,
         "retried": outcome.retried,
         "starts": outcome.lives,
         "stubborn": outcome.stubborn,
@@ -53,10 +58,10 @@ def document(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def write_json(file: Path, about: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-    """Write figures beside date, machine, seed and duration."""
+def write_json(file: Path, figures: Mapping[str, Any]) -> None:
+    """Write the figures, in a folder that may not be there yet."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**about, **content}, indent=1, ensure_ascii=False) + "\n")
+    file.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n")
 
 
 def _by_deed(done: Counter[tuple[Deed, str]]) -> dict[Deed, Counter[str]]:

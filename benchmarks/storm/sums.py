@@ -29,26 +29,23 @@ class Sum(NamedTuple):
 
 SUMS: Mapping[str, Sum] = {"double": Sum(2.0, 1.0), "triple": Sum(3.0, -2.0)}
 
-#: Rows of the job with this number, so that batches are made of different ones.
-_MOST_ROWS = 3
+#: Rows of a job: from one to so many, so that batches are made of different ones.
+MOST_ROWS = 3
 
-#: Larger numbers, three times, would not be exact in float32.
-_NUMBERS = 4_000_000
+#: So many jobs have inputs of their own, then they begin anew. Ten minutes have fewer; three times, they are exact.
+NUMBERS = 200_000
 
 
 def rows_of(number: int) -> Array:
     """The input of the job with this number: (rows, WIDTH) float32."""
-    rows = 1 + number % _MOST_ROWS
-    return (number % _NUMBERS + np.arange(rows * WIDTH, dtype="float32")).reshape(rows, WIDTH)
+    return longest_rows_of(number)[: 1 + number % MOST_ROWS]
+
+
+def longest_rows_of(number: int) -> Array:
+    """That input and what follows it, up to (MOST_ROWS, WIDTH)."""
+    return (number % NUMBERS + np.arange(MOST_ROWS * WIDTH, dtype="float32")).reshape(MOST_ROWS, WIDTH)
 
 
 def poisonous_rows() -> Array:
     """The input of a job that kills its worker."""
     return np.full((1, WIDTH), POISON, "float32")
-
-
-def answer_of(model: str, rows: Array) -> Array:
-    """What the model makes of these rows."""
-    factor, offset = SUMS[model]
-    answer: Array = np.float32(factor) * rows + np.float32(offset)
-    return answer

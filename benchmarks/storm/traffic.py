@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.storm.answers import Answers
 from benchmarks.storm.caller import Caller
 from benchmarks.storm.ledger import Kind, Ledger, Promise
 from benchmarks.storm.schedule import MODELS
-from benchmarks.storm.sums import answer_of, rows_of
+from benchmarks.storm.sums import Array, rows_of
 from tasks.broker import connect
 from tasks.errors import TasksError
 from tasks.job import TERMINAL, Job, Lane, Status, new_job_id
@@ -43,12 +44,14 @@ class Traffic:
         url: the broker's, for the backfill.
         result_ttl_s: how long ended jobs are kept.
         ledger: where all is written down.
+        answers: the right ones.
     """
 
-    def __init__(self, port: int, url: str, result_ttl_s: int, ledger: Ledger) -> None:
+    def __init__(self, port: int, url: str, result_ttl_s: int, ledger: Ledger, answers: Answers) -> None:
         self._port = port
         self._store = JobStore(connect(url), result_ttl_s)
         self._ledger = ledger
+        self._answers = answers
         self._run = uuid.uuid4().hex
         # next() of a count is one step in CPython.
         self._numbers = count()
@@ -91,11 +94,11 @@ class Traffic:
         self._ledger.promise(job_id, Promise(model, Kind.ORDINARY, number))
         for _ in range(_MOST_LOOKS):
             if record is not None and record["status"] in TERMINAL:
-                self._note(job_id, record, answer_of(model, rows))
+                self._note(job_id, record, self._answers.of(model, number))
                 return
             record = caller.look(job_id, _WAIT_S)
 
-    def _note(self, job_id: str, record: dict[str, Any], expected: Any) -> None:
+    def _note(self, job_id: str, record: dict[str, Any], expected: Array) -> None:
         self._ledger.tell(job_id, record["status"])
         if record["status"] == Status.SUCCEEDED:
             answer = (record["result"] or {}).get("outputs", {}).get("y", [])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -27,12 +28,17 @@ class Storm:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        options = ["--duration-s", str(DURATION_S), "--seed", "5", "--results", self.folder, "--cache", self.folder]
+    def start(self, duration_s: float = DURATION_S, calm_s: float = 300) -> None:
+        options = ["--duration-s", str(duration_s), "--calm-s", str(calm_s), "--seed", "5"]
+        options += ["--results", str(self.folder), "--cache", str(self.folder)]
         with (self.folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.storm", *options], cwd=ROOT, stdout=output, stderr=output
             )
+
+    def figures(self) -> dict[str, Any]:
+        figures: dict[str, Any] = json.loads((self.folder / "storm.json").read_text())
+        return figures
 
     def output(self) -> str:
         return (self.folder / "output").read_text()
@@ -70,11 +76,28 @@ def storm(tmp_path: Path) -> Iterator[Storm]:
 def test_no_job_is_lost_or_told_differently_or_answered_wrongly_in_a_storm(storm: Storm) -> None:
     storm.start()
     assert storm.code(within_s=480) == 0, storm.output()
-    figures = json.loads((storm.folder / "storm.json").read_text())
+    figures = storm.figures()
     assert figures["jobs"] > 500, storm.output()
     assert figures["kills"] >= 3, storm.output()
     faults = ("lost", "conflicting", "non_terminal", "wrong", "poison_missed", "unasked")
     assert {name: figures[name] for name in faults} == dict.fromkeys(faults, 0)
+    assert (figures["left_over"], figures["unexpected_answers"], figures["came_back"]) == ({}, {}, True)
+    assert storm.others() == []
+
+
+@pytest.mark.timeout(300)
+def test_a_storm_whose_workers_do_not_come_back_is_audited_all_the_same_and_fails(storm: Storm) -> None:
+    storm.start(duration_s=10, calm_s=15)
+    eventually(lambda: "The storm begins" in storm.output(), 120)
+    # When nobody who is killed can load his model again, and each model's poison kills both of its workers
+    for artifact in storm.folder.glob("models/*/1/saved_model.pb"):
+        artifact.unlink()
+    # Then what was promised and did not end is told, and the exit status says so
+    assert storm.code(within_s=240) == 1, storm.output()
+    figures = storm.figures()
+    assert not figures["came_back"]
+    assert figures["non_terminal"] > 0, storm.output()
+    assert figures["left_over"]["keys of jobs after their lifetimes"] > 0
     assert storm.others() == []
 
 
