@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -129,7 +130,9 @@ class Up:
 
     def kill_all(self) -> None:
         for one in self.processes():
-            one.kill()
+            # Some end with those that were killed before them.
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         if self.process:
             self.process.wait(10)
 
