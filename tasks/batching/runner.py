@@ -58,6 +58,9 @@ class Runner:
                 self._storer.put(Refused(batch, [GIVEN_BACK] * len(batch)))
 
     def _run(self, batch: Sequence[Entry]) -> None:
+        if batch[0].is_suspect:
+            # If the worker dies of it, the answers of those before it must not die too.
+            self._storer.settle()
         wanted = self._without(batch, [_unwanted(entry.request) for entry in batch])
         begun = self._without(wanted, self._begin(wanted)) if wanted else []
         if not begun:

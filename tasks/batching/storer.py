@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
+from queue import Queue
 from typing import TYPE_CHECKING
 
 from tasks import deliveries
@@ -67,7 +67,7 @@ class Storer:
         self._store = store
         self._ends = ends
         self._notices = notices
-        self._queue: SimpleQueue[Ran | Refused | None] = SimpleQueue()
+        self._queue: Queue[Ran | Refused | None] = Queue()
         self._unstored = threading.BoundedSemaphore(MOST_UNSTORED)
 
     def put(self, what: Ran | Refused) -> None:
@@ -75,6 +75,10 @@ class Storer:
         if isinstance(what, Ran):
             self._unstored.acquire()
         self._queue.put(what)
+
+    def settle(self) -> None:
+        """Return when all that was put is stored, or could not be."""
+        self._queue.join()
 
     def close(self) -> None:
         """Let `run` return when all that was put is stored."""
@@ -89,6 +93,7 @@ class Storer:
                 logger.exception("%d jobs could not be ended; they are queued again.", len(what.entries))
                 self._notices.post(partial(_say_all, [partial(announce.given_back, e.request) for e in what.entries]))
             finally:
+                self._queue.task_done()
                 if isinstance(what, Ran):
                     self._unstored.release()
 
