@@ -117,7 +117,7 @@ def test_a_process_was_in_time_since_its_last_late_renewal(monkeypatch: pytest.M
     claims = Claims()
     assert claims.in_time_for_s() == float("inf")
     # When renewals come in time, then one late, then others in time
-    for pause_s in (60.0, 5.0, 6.0, 5.0, 5.0):
+    for pause_s in (60.0, 6.0, 7.0, 5.0, 5.0):
         now_s[0] += pause_s
         claims.renewed(lease_s=10.0)
     assert claims.in_time_for_s() == 10.0
