@@ -22,7 +22,7 @@ broker_transport_options = {
     "lease_s": _settings.lease_s,
     # Three of these after a renewal that was due fit into a lease: what a worker needs to notice that the network
     # forgot its connections, to leave them, and to renew by new ones.
-    "socket_timeout": min(_settings.lease_s / 5, 3),
+    "socket_timeout": min(max(_settings.lease_s / 5, 1), 3),
     "socket_keepalive": True,
     "health_check_interval": 25,
     # Of keys and channels; tasks.keys puts the same before ours.

@@ -13,6 +13,9 @@ from celery.app import amqp
 #: The longest pause between two tries.
 LONGEST_PAUSE_S = 4.0
 
+#: Who lives is back this long after the broker, also where the first try came too early.
+TIME_TO_RETURN_S = 2 * LONGEST_PAUSE_S
+
 
 class Connection(kombu.Connection):  # type: ignore[misc]
     """A connection that is made anew soon after the broker is back."""

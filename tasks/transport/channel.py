@@ -19,7 +19,7 @@ from tasks import keys
 from tasks.broker import SENTINEL_OPTIONS
 from tasks.job import Lane
 from tasks.queues import lane_of
-from tasks.reconnect import LONGEST_PAUSE_S
+from tasks.reconnect import TIME_TO_RETURN_S
 from tasks.transport.claims import Claims, Wanted
 from tasks.transport.qos import QoS
 from tasks.transport.scripts import MOST_AT_ONCE, Claimed, ClaimScripts, SourceList, emptied_lanes, read_claimed
@@ -101,7 +101,7 @@ class Claiming(_Base):  # type: ignore[misc]
         self._renew()
         # Whatever held this worker up, a broker that was away for example, may have held up others that live. They have
         # time to come back, or what they still compute would be computed twice.
-        is_steady = self.claims.in_time_for_s() > self.lease_s + LONGEST_PAUSE_S
+        is_steady = self.claims.in_time_for_s() > self.lease_s + TIME_TO_RETURN_S
         if is_steady and (returned := self.scripts.recover()):
             logger.warning("%d messages of workers that are gone are queued again.", returned)
         self._waits.drop_overdue()

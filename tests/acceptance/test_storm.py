@@ -85,22 +85,6 @@ def test_no_job_is_lost_or_told_differently_or_answered_wrongly_in_a_storm(storm
     assert storm.others() == []
 
 
-@pytest.mark.timeout(300)
-def test_a_storm_whose_workers_do_not_come_back_is_audited_all_the_same_and_fails(storm: Storm) -> None:
-    storm.start(duration_s=10, calm_s=15)
-    eventually(lambda: "The storm begins" in storm.output(), 120)
-    # When nobody who is killed can load his model again, and each model's poison kills both of its workers
-    for artifact in storm.folder.glob("models/*/1/saved_model.pb"):
-        artifact.unlink()
-    # Then what was promised and did not end is told, and the exit status says so
-    assert storm.code(within_s=240) == 1, storm.output()
-    figures = storm.figures()
-    assert not figures["came_back"]
-    assert figures["non_terminal"] > 0, storm.output()
-    assert figures["left_over"]["keys of jobs after their lifetimes"] > 0
-    assert storm.others() == []
-
-
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_storm_that_is_broken_off_leaves_no_process_behind(storm: Storm, number: signal.Signals) -> None:
     storm.start()

@@ -10,7 +10,7 @@ import pytest
 
 from tasks.broker import server_time_us
 from tasks.job import Status
-from tasks.reconnect import LONGEST_PAUSE_S
+from tasks.reconnect import TIME_TO_RETURN_S
 from tests.batching_stage import willing
 from tests.http_clients import Clients, clients
 from tests.live_worker import ended, records, submit
@@ -59,7 +59,7 @@ def test_a_worker_that_stood_still_past_its_lease_writes_nothing_over_the_others
     stalled, heir = stage.worker(begun.worker), other(stage, begun.worker)
     stalled.send(signal.SIGSTOP)
     # which may have stood still a moment ago itself, and leaves others' claims alone for a lease and some seconds then
-    eventually(lambda: stage.store.get(begun.id).worker == heir.name, 2 * LEASE_S + LONGEST_PAUSE_S + 5)
+    eventually(lambda: stage.store.get(begun.id).worker == heir.name, 2 * LEASE_S + TIME_TO_RETURN_S + 5)
     # When it goes on
     if goes_on == "when the other is done":
         ended(stage.store, [begun.id])
