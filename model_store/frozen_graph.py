@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError
 from model_store.errors import LoadError
 from model_store.program import Program, one_line, tensor_spec
 from model_store.signature import Signature, TensorSpec
+from model_store.spec import ModelSpec
 from model_store.store import SAVED_MODEL_FILE
 
 # The outputs of TensorFlow's Object Detection API (object_detection/core/standard_fields.py); a graph that has boxes
@@ -42,10 +43,10 @@ Nodes = Mapping[str, Any]
 Tensors = Mapping[str, tf.Tensor]
 
 
-def open_frozen_graph(path: Path, wanted: tuple[str, ...] | None) -> Program:
+def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
     """Open a frozen graph.
 
-    Its inputs are the placeholders that its outputs need; its outputs are `wanted` (names of nodes), or else the
+    Its inputs are the placeholders that its outputs need; its outputs are those of `spec` (names of nodes), or else the
     Object Detection API's names where the graph has them, or else all nodes that no other node needs.
 
     Raises:
@@ -57,7 +58,7 @@ def open_frozen_graph(path: Path, wanted: tuple[str, ...] | None) -> Program:
     switches = {name: value for name, node in nodes.items() if (value := _switch_value(node)) is not None}
     try:
         imported = tf.compat.v1.wrap_function(lambda: _import(graph_def, switches), [])
-        fetches = _fetches(imported.graph, nodes, wanted or _output_nodes(nodes))
+        fetches = _fetches(imported.graph, nodes, spec.outputs or _output_nodes(nodes))
         feeds = _feeds(imported.graph, nodes, fetches, switches)
         pruned = imported.prune(list(feeds.values()), fetches)
         call = _compile(pruned, feeds)

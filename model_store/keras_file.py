@@ -16,9 +16,10 @@ import tensorflow as tf
 from model_store.errors import LoadError
 from model_store.program import Program, one_line, tensor_spec
 from model_store.signature import Signature, shape_text
+from model_store.spec import ModelSpec
 
 
-def open_keras_file(path: Path) -> Program:
+def open_keras_file(path: Path, spec: ModelSpec) -> Program:
     """Open a Keras model for inference; layers that bring their own code are refused.
 
     Raises:

@@ -31,7 +31,7 @@ def load(stored: StoredModel) -> Model:
         SpecError: The model.toml is wrong, in itself or for this model.
     """
     spec = read_spec(stored.folder)
-    program = _open(stored.path, spec.outputs)
+    program = _open(stored.path, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
     check_spec(spec, program.signature)
     return Model(stored, program, spec, find_image_spec(program.signature, spec))
@@ -45,9 +45,9 @@ def check_spec(spec: ModelSpec, signature: Signature) -> None:
         check_labels(signature, spec)
 
 
-def _open(path: Path, wanted: tuple[str, ...] | None) -> Program:
+def _open(path: Path, spec: ModelSpec) -> Program:
     if path.is_dir():
-        return open_saved_model(path)
+        return open_saved_model(path, spec)
     try:
         with path.open("rb") as file:
             start = file.read(len(HDF5_START))
@@ -56,19 +56,19 @@ def _open(path: Path, wanted: tuple[str, ...] | None) -> Program:
     if not start:
         raise LoadError(f"{path} is empty.")
     if start == HDF5_START:
-        return _open_keras(path, "HDF5")
+        return _open_keras(path, "HDF5", spec)
     if zipfile.is_zipfile(path):
-        return _open_keras(path, "zip")
+        return _open_keras(path, "zip", spec)
     if path.suffix.lower() == ".pb":
-        return open_frozen_graph(path, wanted)
+        return open_frozen_graph(path, spec)
     raise LoadError(f"{path} is not a Keras file: it begins neither like HDF5 nor like a complete zip archive.")
 
 
-def _open_keras(path: Path, container: str) -> Program:
+def _open_keras(path: Path, container: str, spec: ModelSpec) -> Program:
     suffixes = KERAS_SUFFIXES[container]
     if path.suffix not in suffixes:
         raise LoadError(f"{path} is {container} inside: name it {path.stem}{suffixes[0]}, as Keras goes by the name.")
-    return open_keras_file(path)
+    return open_keras_file(path, spec)
 
 
 def _with_wanted_outputs(signature: Signature, spec: ModelSpec) -> Signature:

@@ -13,13 +13,14 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from model_store.errors import LoadError
 from model_store.program import Program, one_line, tensor_spec
 from model_store.signature import Signature, TensorSpec
+from model_store.spec import ModelSpec
 from model_store.store import SAVED_MODEL_FILE
 
 DEFAULT_SIGNATURE = "serving_default"
 INTERNAL_PREFIX = "__saved_model"
 
 
-def open_saved_model(folder: Path) -> Program:
+def open_saved_model(folder: Path, spec: ModelSpec) -> Program:
     """Open a SavedModel by its signature `serving_default`, or by its only one.
 
     Raises:
