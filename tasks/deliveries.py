@@ -82,7 +82,7 @@ class Deliveries:
                 keys=[keys.OWNERS],
                 args=[
                     keys.job(""),
-                    keys.job_input("").removeprefix(keys.job("")),
+                    keys.INPUT,
                     self._model,
                     most_bytes,
                     *arguments,

@@ -33,6 +33,7 @@ RECORD_HALF = {
     "tasks.caps",
     "tasks.errors",
     "tasks.finish_listener",
+    "tasks.iso_time",
     "tasks.job",
     "tasks.job_store",
     "tasks.keys",
