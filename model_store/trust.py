@@ -12,9 +12,9 @@ from pathlib import Path
 
 from model_store.errors import LoadError
 from model_store.spec import ModelSpec
-from model_store.store import SAVED_MODEL_FILE
 
 # What TensorFlow reads of a SavedModel's folder. A model.toml, which names the digest, is not among them.
+SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 SAVED_MODEL_FOLDERS = ("assets", "assets.extra", "variables")
 
 
@@ -30,8 +30,8 @@ def is_trusted(path: Path, spec: ModelSpec) -> bool:
 def artifact_digest(path: Path) -> str:
     """The SHA-256 of an artifact, as 64 lower-case hex digits.
 
-    A file's is that of its bytes. A SavedModel's is that of the lines which `sha256sum` prints for `saved_model.pb` and
-    all files in `assets`, `assets.extra` and `variables`, named from the folder on, sorted by the bytes of their names.
+    A file's is that of its bytes. A SavedModel's is that of the lines which `sha256sum` prints for `saved_model.pb` (or
+    `.pbtxt`) and all files in `assets`, `assets.extra` and `variables`, sorted by the bytes of their names.
 
     Raises:
         LoadError: A file cannot be read.
@@ -54,7 +54,7 @@ def _folder_digest(folder: Path) -> str:
 
 
 def _file_names(folder: Path) -> Iterator[str]:
-    yield SAVED_MODEL_FILE
+    yield from (name for name in SAVED_MODEL_FILES if (folder / name).is_file())
     for name in SAVED_MODEL_FOLDERS:
         for entry in (folder / name).rglob("*"):
             if entry.is_symlink() and entry.is_dir():
