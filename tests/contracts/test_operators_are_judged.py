@@ -14,8 +14,8 @@ from model_store.operators import LIST_FILE, NAME_INPUTS, group_of, read_groups
 def test_every_operator_of_tensorflow_is_in_a_group() -> None:
     unjudged = [name for name in ApiDefMap().op_names() if group_of(name) is None]
     assert not unjudged, (
-        f"TensorFlow {tf.__version__} has operators that {LIST_FILE.name} does not judge; they are refused until each is "
-        f"in a group whose reason holds for it: {', '.join(unjudged)}"
+        f"TensorFlow {tf.__version__} has operators that {LIST_FILE.name} does not judge; they are refused until each "
+        f"is in a group whose reason holds for it: {', '.join(unjudged)}"
     )
 
 
