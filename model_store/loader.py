@@ -18,6 +18,7 @@ from model_store.saved_model import open_saved_model
 from model_store.signature import Signature
 from model_store.spec import ModelSpec, read_spec
 from model_store.store import StoredModel
+from model_store.store_links import refuse_links_outside
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
 KERAS_SUFFIXES = {"HDF5": (".h5", ".hdf5"), "zip": (".keras",)}
@@ -28,8 +29,10 @@ def load(stored: StoredModel) -> Model:
 
     Raises:
         LoadError: The artifact cannot be used; the message names it and says why.
+        Untrusted: It could do more than compute, or leads out of the store.
         SpecError: The model.toml is wrong, in itself or for this model.
     """
+    refuse_links_outside(stored)
     spec = read_spec(stored.folder)
     program = _open(stored.path, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
