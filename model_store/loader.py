@@ -32,8 +32,12 @@ def load(stored: StoredModel) -> Model:
         Untrusted: It could do more than compute, or leads out of the store.
         SpecError: The model.toml is wrong, in itself or for this model.
     """
-    refuse_links_outside(stored)
-    spec = read_spec(stored.folder)
+    refuse_links_outside(stored.folder, stored.folder.parents[1])
+    return open_model(stored, read_spec(stored.folder))
+
+
+def open_model(stored: StoredModel, spec: ModelSpec) -> Model:
+    """Open an artifact wherever it lies, with what a model.toml says. Raises like `load`."""
     program = _open(stored.path, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
     check_spec(spec, program.signature)

@@ -9,28 +9,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from model_store.errors import LoadError, Untrusted
-from model_store.store import StoredModel
 
 
-def refuse_links_outside(stored: StoredModel) -> None:
-    """Check where a model, its version folder and all in that lie.
+def refuse_links_outside(folder: Path, root: Path) -> None:
+    """Check where a version folder and all in it lie.
 
-    The store itself may be a link: its place is the operator's choice.
+    Args:
+        folder: The version folder.
+        root: The store. It may itself be a link: its place is the operator's choice.
 
     Raises:
         Untrusted: Something lies outside the store.
         LoadError: The folder cannot be read.
     """
-    root = stored.folder.parents[1].resolve()
     try:
-        outside = next(_linked(stored.folder, root), None)
+        outside = next(_linked(folder, root.resolve()), None)
     # Python 3.11 tells a link in a circle by a RuntimeError.
     except (OSError, RuntimeError) as error:
-        raise LoadError(f"{stored.folder} cannot be looked through: {error}.") from None
+        raise LoadError(f"{folder} cannot be looked through: {error}.") from None
     if outside is not None:
         raise Untrusted(
             f"{outside} is refused, as it leads out of the model store to {outside.resolve()}. Copy that into "
-            f"the store; only the store itself, {stored.folder.parents[1]}, may be a link to elsewhere."
+            f"the store; only {root} itself may be a link to elsewhere."
         )
 
 

@@ -20,7 +20,7 @@ def add_model(folder: Path) -> Path:
 
 def refusal(store: Path, name: str = "m") -> str:
     with pytest.raises(Untrusted) as caught:
-        refuse_links_outside(find_model(store, name))
+        refuse_links_outside(find_model(store, name).folder, store)
     return str(caught.value)
 
 
@@ -32,14 +32,14 @@ def test_links_within_the_store_are_followed(tmp_path: Path) -> None:
     assert find_models(tmp_path / "store") == ["m", "newer", "same"]
     for name in ("m", "newer", "same"):
         found = find_model(tmp_path / "store", name)
-        refuse_links_outside(found)
+        refuse_links_outside(found.folder, tmp_path / "store")
         assert found.path.resolve() == file
 
 
 def test_the_store_itself_may_be_a_link(tmp_path: Path) -> None:
     add_model(tmp_path / "elsewhere" / "m")
     (tmp_path / "store").symlink_to(tmp_path / "elsewhere")
-    refuse_links_outside(find_model(tmp_path / "store", "m"))
+    refuse_links_outside(find_model(tmp_path / "store", "m").folder, tmp_path / "store")
 
 
 @pytest.mark.parametrize("link", ["m", "m/1", "m/1/model.pb"])
@@ -78,17 +78,17 @@ def test_links_in_a_circle_end(tmp_path: Path) -> None:
     file = add_model(tmp_path / "store" / "m")
     (file.parent / "again").symlink_to(file.parent)
     (file.parent / "up").symlink_to("..")
-    refuse_links_outside(find_model(tmp_path / "store", "m"))
+    refuse_links_outside(find_model(tmp_path / "store", "m").folder, tmp_path / "store")
 
 
 def test_a_link_to_itself_is_told(tmp_path: Path) -> None:
     file = add_model(tmp_path / "store" / "m")
     (file.parent / "self").symlink_to("self")
     with pytest.raises(LoadError, match="cannot be looked through"):
-        refuse_links_outside(find_model(tmp_path / "store", "m"))
+        refuse_links_outside(find_model(tmp_path / "store", "m").folder, tmp_path / "store")
 
 
 def test_a_link_to_nowhere_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
     file = add_model(tmp_path / "store" / "m")
     (file.parent / "lost").symlink_to("nowhere")
-    refuse_links_outside(find_model(tmp_path / "store", "m"))
+    refuse_links_outside(find_model(tmp_path / "store", "m").folder, tmp_path / "store")
