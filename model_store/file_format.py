@@ -20,9 +20,11 @@ INDEX_END = bytes.fromhex("57fb808b247547db")
 KERAS_HDF5, KERAS_ZIP, SAVED_MODEL, GRAPH, GRAPH_TEXT = "keras_hdf5", "keras_zip", "saved_model", "graph", "graph_text"
 OTHER = "other"
 
+# The first field is the version of the format; that of a SavedModel is 1.
+ONNX_STARTS = tuple(bytes([8, version]) for version in range(3, 20))
+
 EXPORT = 'Export it as a SavedModel with model.export("folder") where it was made.'
 CONVERT = "Celeriac serves TensorFlow and Keras models: export a SavedModel or a Keras file of it where it was made."
-PICKLES = (b"\x02", b"\x03", b"\x04", b"\x05")
 UNPACK = "Unpack it, and keep the model in a folder."
 DOWNLOAD = "Download the file itself."
 
@@ -42,6 +44,7 @@ class FileFormat:
     advice: str = ""
 
 
+PICKLE = FileFormat(OTHER, "a pickle, as PyTorch writes them, which is code", CONVERT)
 UNKNOWN = FileFormat(OTHER, "of a kind that Celeriac does not know")
 
 STARTS: tuple[tuple[bytes, FileFormat], ...] = (
@@ -57,10 +60,7 @@ STARTS: tuple[tuple[bytes, FileFormat], ...] = (
     (b"7z\xbc\xaf\x27\x1c", FileFormat(OTHER, "a 7z archive", UNPACK)),
     (b"GGUF", FileFormat(OTHER, "a GGUF language model", CONVERT)),
     (b"\x93NUMPY", FileFormat(OTHER, "a numpy array")),
-    *(
-        (b"\x80" + protocol, FileFormat(OTHER, "a pickle, as PyTorch writes them, which is code", CONVERT))
-        for protocol in PICKLES
-    ),
+    *((b"\x80" + bytes([protocol]), PICKLE) for protocol in range(2, 6)),
     (b"version https://git-lfs", FileFormat(OTHER, "a pointer of Git LFS", "Fetch the file with `git lfs pull`.")),
 )
 WEB_PAGE = FileFormat(OTHER, "a web page", DOWNLOAD)
@@ -110,8 +110,7 @@ def _by_place(path: Path, start: bytes, end: bytes) -> FileFormat | None:
         (start[257:262] == b"ustar", FileFormat(OTHER, "a tar archive", UNPACK)),
         (start[8:10] == b'{"' and start[5:8] == b"\0\0\0", FileFormat(OTHER, "a file of safetensors", CONVERT)),
         (end == INDEX_END or ".data-0" in path.name or path.suffix in (".ckpt", ".meta"), CHECKPOINT),
-        # Its first field is a version of 3 or more; the one of a SavedModel is 1.
-        (path.suffix.lower() == ".onnx" or (start[:1] == b"\x08" and 3 <= start[1] < 20 and b"onnx" in start), ONNX),
+        (path.suffix.lower() == ".onnx" or (start[:2] in ONNX_STARTS and b"onnx" in start), ONNX),
         (start[:3] == b"\x08\x01\x12", FileFormat(SAVED_MODEL, "a SavedModel's file")),
     )
     return next((found for is_it, found in marks if is_it), None)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from PIL import Image
 
 from model_store.errors import LoadError
@@ -89,9 +89,9 @@ def test_a_file_of_another_kind_is_told_for_what_it_is(tmp_path: Path, name: str
 
 
 def test_an_empty_file_and_one_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(LoadError, match="m.pb is empty"):
+    with pytest.raises(LoadError, match=r"m\.pb is empty"):
         recognize(put(tmp_path, "m.pb", b""))
-    with pytest.raises(LoadError, match="missing.pb cannot be read: No such file"):
+    with pytest.raises(LoadError, match=r"missing\.pb cannot be read: No such file"):
         recognize(tmp_path / "missing.pb")
 
 
