@@ -80,7 +80,7 @@ def _tensor(spec: Mapping[str, Any]) -> str:
 
 def _string(text: str) -> str:
     """A TOML string; JSON's are all valid in TOML but for the sign of deletion."""
-    return json.dumps(text).replace("\x7f", "\\u007f")
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _comment(text: str) -> str:

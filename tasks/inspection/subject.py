@@ -7,10 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_store.errors import LoadError
-from model_store.file_format import OTHER, recognize
+from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, OTHER, SAVED_MODEL, recognize
 from model_store.spec import SPEC_FILE_NAME
 from model_store.store import SAVED_MODEL_FILE, artifact_in
 from model_store.trust import SAVED_MODEL_FOLDERS
+
+FORMATS = {
+    KERAS_HDF5: "keras",
+    KERAS_ZIP: "keras",
+    GRAPH: "frozen_graph",
+    GRAPH_TEXT: "frozen_graph",
+    SAVED_MODEL: "saved_model",
+}
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,11 @@ class Subject:
         """The model.toml that holds for it: beside it, or in a store also that of the model's folder."""
         folders = (self.folder,) if self.version is None else (self.folder, self.folder.parent)
         return next((file for folder in folders if (file := folder / SPEC_FILE_NAME).is_file()), None)
+
+    @property
+    def format(self) -> str | None:
+        """The format that its first bytes tell: "frozen_graph", "saved_model" or "keras"; None for any other."""
+        return "saved_model" if self.path.is_dir() else FORMATS.get(recognize(self.path).name)
 
     @property
     def size_bytes(self) -> int:
