@@ -30,7 +30,7 @@ class Group:
         name: The group's, in `operators.toml`.
         is_allowed: Whether a model file may bring them.
         reason: What they do, which allows or forbids them, such as "they compute numbers from numbers".
-        operators: Their names; one with `*` at its end stands for all that begin so.
+        operators: TensorFlow's names of them.
     """
 
     name: str
@@ -53,12 +53,7 @@ def read_groups() -> tuple[Group, ...]:
 @cache
 def group_of(operator: str) -> Group | None:
     """The group that an operator is in; None for one that nobody has judged."""
-    named = next((group for group in read_groups() if operator in group.operators), None)
-    return named or next((group for group in read_groups() if _has_pattern_for(group, operator)), None)
-
-
-def _has_pattern_for(group: Group, operator: str) -> bool:
-    return any(name.endswith("*") and operator.startswith(name[:-1]) for name in group.operators)
+    return next((group for group in read_groups() if operator in group.operators), None)
 
 
 def refusal(operator: str, attributes: Mapping[str, Any]) -> str | None:

@@ -271,6 +271,25 @@ def test_a_function_that_is_named_like_a_refused_operator_does_not_allow_it(tmp_
     assert "ReadFile (in the graph itself" in str(refused(tmp_path))
 
 
+def test_a_function_may_be_called_by_its_name_as_tensorflow_1_does(tmp_path: Path) -> None:
+    def put(name: str, read: str) -> None:
+        graph_def = tf1.GraphDef()
+        graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = tf.string.as_datatype_enum
+        graph_def.node.add(name="y", op="__inner", input=["x"])
+        function = graph_def.library.function.add()
+        function.signature.name = "__inner"
+        function.signature.input_arg.add(name="a", type=tf.string.as_datatype_enum)
+        function.signature.output_arg.add(name="b", type=tf.string.as_datatype_enum)
+        function.node_def.add(name="n", op=read, input=["a"])
+        function.ret["b"] = f"n:{'contents' if read == 'ReadFile' else 'output'}:0"
+        (tiny_models.version_folder(tmp_path, name) / "m.pb").write_bytes(graph_def.SerializeToString())
+
+    put("harmless", "StringUpper")
+    assert load(find_model(tmp_path, "harmless")).predict({"x": np.array("a")})["y"].tolist() == "A"
+    put("m", "ReadFile")
+    assert "ReadFile (in its function __inner" in str(refused(tmp_path))
+
+
 def test_many_refused_operators_make_one_readable_sentence(tmp_path: Path) -> None:
     def build() -> None:
         for number in range(9):
