@@ -97,6 +97,7 @@ def to_lines(report: Report) -> Iterator[str]:
 def _facts(report: Report) -> Iterator[str]:
     facts = {
         "format": report.findings.format,
+        "kind": report.findings.card.get("kind"),
         "saved by": report.findings.saved_by,
         "size": None if report.size_bytes is None else size_text(report.size_bytes),
         "sha256": report.sha256,

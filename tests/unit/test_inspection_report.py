@@ -45,6 +45,7 @@ def test_a_model_that_can_be_served_is_described_to_people() -> None:
     assert lines(replace(REPORT, model_toml=Path("/models/m/1/model.toml"), is_toml_new=True)).splitlines() == [
         "/models/m/1/m.h5",
         "format      keras",
+        "kind        tensors",
         "saved by    Keras 2.3.1 on TensorFlow",
         "size        872.9 kB",
         f"sha256      {'ab' * 32}",
