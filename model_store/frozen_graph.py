@@ -10,6 +10,8 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from model_store.errors import LoadError
+from model_store.graph_part import Run
+from model_store.operator_check import refuse_operators
 from model_store.program import Program, one_line, tensor_spec
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ModelSpec
@@ -51,11 +53,13 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
 
     Raises:
         LoadError: The file is no frozen graph, or TensorFlow refuses it.
+        Untrusted: The graph has operators that can do more than compute.
     """
     graph_def = _read(path)
     nodes = {node.name: node for node in graph_def.node}
     _refuse_variables(path, nodes)
     switches = {name: value for name, node in nodes.items() if (value := _switch_value(node)) is not None}
+    refuse_operators(path, spec, graph_def, [Run(tuple(spec.outputs or _output_nodes(nodes)))])
     try:
         imported = tf.compat.v1.wrap_function(lambda: _import(graph_def, switches), [])
         fetches = _fetches(imported.graph, nodes, spec.outputs or _output_nodes(nodes))
@@ -117,10 +121,7 @@ def _output_nodes(nodes: Nodes) -> list[str]:
     if {"detection_boxes", "detection_scores"} <= set(detection_outputs):
         return detection_outputs
     used = {_node_name(source) for node in nodes.values() for source in node.input}
-    ends = [name for name, node in nodes.items() if name not in used and node.op not in SIDE_EFFECTS]
-    if not ends:
-        raise LoadError("it has no outputs; name the nodes wanted as outputs in model.toml")
-    return ends
+    return [name for name, node in nodes.items() if name not in used and node.op not in SIDE_EFFECTS]
 
 
 def _node_name(source: str) -> str:
@@ -142,6 +143,8 @@ def _fetches(graph: tf.Graph, nodes: Nodes, names: Iterable[str]) -> Tensors:
 
 
 def _feeds(graph: tf.Graph, nodes: Nodes, fetches: Tensors, switches: Mapping[str, bool | float]) -> Tensors:
+    if not fetches:
+        raise LoadError("it has no outputs; name the nodes wanted as outputs in model.toml")
     needed = _needed(nodes, fetches)
     placeholders = [name for name, node in nodes.items() if node.op == "Placeholder" and name in needed]
     names = [name for name in placeholders if name not in switches]

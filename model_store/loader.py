@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
 from model_store.classes import check_labels
 from model_store.detections import check_detector_outputs
 from model_store.errors import LoadError, SpecError
+from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, SAVED_MODEL, FileFormat, recognize
 from model_store.frozen_graph import open_frozen_graph
 from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
@@ -18,9 +18,10 @@ from model_store.saved_model import open_saved_model
 from model_store.signature import Signature
 from model_store.spec import ModelSpec, read_spec
 from model_store.store import StoredModel
+from model_store.store_links import refuse_links_outside
 
-HDF5_START = b"\x89HDF\r\n\x1a\n"
-KERAS_SUFFIXES = {"HDF5": (".h5", ".hdf5"), "zip": (".keras",)}
+KERAS_SUFFIXES = {KERAS_HDF5: (".h5", ".hdf5"), KERAS_ZIP: (".keras",)}
+GRAPHS = (GRAPH, GRAPH_TEXT, SAVED_MODEL)
 
 
 def load(stored: StoredModel) -> Model:
@@ -28,9 +29,15 @@ def load(stored: StoredModel) -> Model:
 
     Raises:
         LoadError: The artifact cannot be used; the message names it and says why.
+        Untrusted: It could do more than compute, or leads out of the store.
         SpecError: The model.toml is wrong, in itself or for this model.
     """
-    spec = read_spec(stored.folder)
+    refuse_links_outside(stored.folder, stored.folder.parents[1])
+    return open_model(stored, read_spec(stored.folder))
+
+
+def open_model(stored: StoredModel, spec: ModelSpec) -> Model:
+    """Open an artifact wherever it lies, with what a model.toml says. Raises like `load`."""
     program = _open(stored.path, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
     check_spec(spec, program.signature)
@@ -48,26 +55,19 @@ def check_spec(spec: ModelSpec, signature: Signature) -> None:
 def _open(path: Path, spec: ModelSpec) -> Program:
     if path.is_dir():
         return open_saved_model(path, spec)
-    try:
-        with path.open("rb") as file:
-            start = file.read(len(HDF5_START))
-    except OSError as error:
-        raise LoadError(f"{path} cannot be read: {error.strerror}.") from None
-    if not start:
-        raise LoadError(f"{path} is empty.")
-    if start == HDF5_START:
-        return _open_keras(path, "HDF5", spec)
-    if zipfile.is_zipfile(path):
-        return _open_keras(path, "zip", spec)
-    if path.suffix.lower() == ".pb":
+    found = recognize(path)
+    if found.name in KERAS_SUFFIXES:
+        return _open_keras(path, found, spec)
+    if found.name in GRAPHS:
         return open_frozen_graph(path, spec)
-    raise LoadError(f"{path} is not a Keras file: it begins neither like HDF5 nor like a complete zip archive.")
+    expected = "a frozen graph" if path.suffix.lower() == ".pb" else "a Keras file or any other model"
+    raise LoadError(f"{path} is not {expected} but {found.what}. {found.advice}".rstrip())
 
 
-def _open_keras(path: Path, container: str, spec: ModelSpec) -> Program:
-    suffixes = KERAS_SUFFIXES[container]
+def _open_keras(path: Path, found: FileFormat, spec: ModelSpec) -> Program:
+    suffixes = KERAS_SUFFIXES[found.name]
     if path.suffix not in suffixes:
-        raise LoadError(f"{path} is {container} inside: name it {path.stem}{suffixes[0]}, as Keras goes by the name.")
+        raise LoadError(f"{path} is {found.what}: name it {path.stem}{suffixes[0]}, as Keras goes by the name.")
     return open_keras_file(path, spec)
 
 

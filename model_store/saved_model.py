@@ -12,6 +12,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model_store.errors import LoadError
 from model_store.program import Program, one_line, tensor_spec
+from model_store.saved_model_runs import refuse_saved_model
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ModelSpec
 from model_store.store import SAVED_MODEL_FILE
@@ -25,10 +26,15 @@ def open_saved_model(folder: Path, spec: ModelSpec) -> Program:
 
     Raises:
         LoadError: The folder is no complete SavedModel, TensorFlow refuses it, or no signature is the one to use.
+        Untrusted: Its graph has operators that can do more than compute.
     """
     content = _read(folder / SAVED_MODEL_FILE)
+    is_stripped = _has_optimizer(content)
+    if is_stripped:
+        _strip(content)
+    refuse_saved_model(folder, spec, content)
     try:
-        loaded = _load_stripped(folder, content) if _has_optimizer(content) else tf.saved_model.load(str(folder))
+        loaded = _load_copy(folder, content) if is_stripped else tf.saved_model.load(str(folder))
         function = _choose_signature(loaded.signatures)
         signature = Signature(_specs(function.structured_input_signature[1]), _specs(function.structured_outputs))
     # TensorFlow lets through whatever Python error its parts meet in a folder that is incomplete.
@@ -52,14 +58,18 @@ def _has_optimizer(content: Any) -> bool:
     return any(node.slot_variables for graph in content.meta_graphs for node in graph.object_graph_def.nodes)
 
 
-def _load_stripped(folder: Path, content: Any) -> Any:
-    """Load without Python's side of the model.
+def _strip(content: Any) -> None:
+    """Take away Python's side of the model.
 
     A Keras 2 model that was saved with its optimizer's slots cannot be restored as objects without Keras 2
     ('_UserObject' object has no attribute 'add_slot'). Its graph, which is all that is served, can.
     """
     for graph in content.meta_graphs:
         graph.ClearField("object_graph_def")
+
+
+def _load_copy(folder: Path, content: Any) -> Any:
+    """Load what the folder's file does not say itself, from a folder that leads to the same variables and assets."""
     with TemporaryDirectory() as copy:
         for entry in folder.iterdir():
             if entry.name != SAVED_MODEL_FILE:

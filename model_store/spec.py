@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,11 @@ from model_store.spec_table import Table, fraction, items, name, number, one_of,
 
 SPEC_FILE_NAME = "model.toml"
 KINDS = ("tensors", "classifier", "detector")
+TOP_KEYS = (
+    *("kind", "labels", "outputs", "min_score", "run_timeout_s", "trusted_sha256"),
+    *("image", "device", "batching"),
+)
+SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST_SIDE = 16_384
 LARGEST_BATCH = 65_536
 LONGEST_WAIT_MS = 60_000
@@ -82,6 +88,7 @@ class ModelSpec:
         image: How pictures become inputs; None where the file does not say.
         device: Where the model runs.
         batching: How many rows share a call.
+        trusted_sha256: Digests of the artifacts that may bring code of their own, see `trust.artifact_digest`.
         file: The model.toml itself, for messages; None where there is none.
     """
 
@@ -93,6 +100,7 @@ class ModelSpec:
     image: ImageSpec | None = None
     device: DeviceSpec = DeviceSpec()
     batching: BatchingSpec = BatchingSpec()
+    trusted_sha256: tuple[str, ...] = ()
     file: Path | None = None
 
 
@@ -122,7 +130,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
     top = Table(file, "", values)
-    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
+    top.refuse_unknown_keys(*TOP_KEYS)
     labels = top.read("labels", "a list of names or a table of class number = name", _labels)
     implied_kind = "tensors" if labels is None else "classifier"
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
@@ -135,6 +143,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         image=_parse_image(top.table("image")) if "image" in values else None,
         device=_parse_device(top.table("device")),
         batching=_parse_batching(top.table("batching")),
+        trusted_sha256=top.read("trusted_sha256", "a list of SHA-256 digests, of 64 hex digits each", _digests) or (),
         file=file,
     )
 
@@ -191,6 +200,13 @@ def _names(value: Any) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise ValueError
     return names
+
+
+def _digests(value: Any) -> tuple[str, ...]:
+    digests = tuple(name(item).lower() for item in items(value))
+    if not all(SHA256.fullmatch(digest) for digest in digests):
+        raise ValueError
+    return digests
 
 
 def _labels(value: Any) -> Mapping[int, str]:

@@ -89,6 +89,11 @@ def _is_artifact(entry: Path) -> bool:
     return entry.suffix.lower() in FILE_SUFFIXES
 
 
+def artifact_in(folder: Path) -> Path:
+    """The one artifact of a version folder. Raises LoadError where it has not exactly one."""
+    return _find_artifact(folder)
+
+
 def _visible(folder: Path) -> list[Path]:
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))

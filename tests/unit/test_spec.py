@@ -28,6 +28,7 @@ def test_every_key_is_read() -> None:
         outputs = ["detection_boxes:0", "detection_scores"]
         min_score = 0.25
         run_timeout_s = 60
+        trusted_sha256 = ["%s"]
         [image]
         mode = "grey"
         crop = [0.1, 0, 0.9, 1]
@@ -42,7 +43,8 @@ def test_every_key_is_read() -> None:
         max_batch_size = 64
         max_batch_wait_ms = 2.5
         sizes = [1, 8, 64]
-        """,
+        """
+        % ("0123ABCD" * 8),
         FILE,
     )
     assert spec == ModelSpec(
@@ -54,6 +56,7 @@ def test_every_key_is_read() -> None:
         image=ImageSpec("grey", (0.1, 0.0, 0.9, 1.0), (64, 48), (-1.0, 1.0), "image_tensor"),
         device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
         batching=BatchingSpec(max_batch_size=64, max_batch_wait_ms=2.5, sizes=(1, 8, 64)),
+        trusted_sha256=("0123abcd" * 8,),
         file=FILE,
     )
 
@@ -88,7 +91,7 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
         (
             "label = 1",
             "has an unknown key label; "
-            "known are kind, labels, outputs, min_score, run_timeout_s, image, device, batching.",
+            "known are kind, labels, outputs, min_score, run_timeout_s, trusted_sha256, image, device, batching.",
         ),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
