@@ -76,6 +76,7 @@ class ModelSpec:
     Attributes:
         kind: One of `KINDS`.
         labels: Class number to name; None where the model has no labels.
+        inputs: The tensors that are a frozen graph's inputs, in order; None finds them.
         outputs: The outputs wanted, in order; None takes the file's own.
         min_score: What a detection must score to be told, unless the job says otherwise; 0 to 1.
         run_timeout_s: How long one call may take before its worker ends; None leaves it to the operator's setting.
@@ -87,6 +88,7 @@ class ModelSpec:
 
     kind: str = "tensors"
     labels: Mapping[int, str] | None = None
+    inputs: tuple[str, ...] | None = None
     outputs: tuple[str, ...] | None = None
     min_score: float = 0.5
     run_timeout_s: int | None = None
@@ -122,13 +124,16 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
     top = Table(file, "", values)
-    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
+    top.refuse_unknown_keys(
+        *("kind", "labels", "inputs", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
+    )
     labels = top.read("labels", "a list of names or a table of class number = name", _labels)
     implied_kind = "tensors" if labels is None else "classifier"
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
     return ModelSpec(
         kind=top.read("kind", f"one of {', '.join(KINDS)}", one_of(*KINDS)) or implied_kind,
         labels=labels,
+        inputs=top.read("inputs", "a list of input names", _names),
         outputs=top.read("outputs", "a list of output names", _names),
         min_score=ModelSpec.min_score if min_score is None else min_score,
         run_timeout_s=top.read("run_timeout_s", f"seconds, from 1 to {LONGEST_RUN_S}", whole_number(1, LONGEST_RUN_S)),
