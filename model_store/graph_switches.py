@@ -55,8 +55,13 @@ def _dropped(graph: NodeGraph, tensor: str) -> Value | None:
     carriers = {taker for taker in takers if taker == name or graph.nodes[taker].op in PASS_ON}
     for node in (graph.nodes[taker] for taker in takers - carriers):
         is_second = len(node.input) > 1 and node_name(node.input[1]) in carriers
-        if is_second and node.op == "Sub" and graph.constant(node.input[0]) == 1:
+        if is_second and node.op == "Sub" and _is_one(graph, node.input[0]):
             return 0
         if is_second and node.op in ("RealDiv", "Div"):
             return 1
     return None
+
+
+def _is_one(graph: NodeGraph, source: str) -> bool:
+    value = graph.constant(source)
+    return value is not None and value.size == 1 and value.item() == 1

@@ -10,14 +10,16 @@ from model_store.classes import check_labels
 from model_store.detections import check_detector_outputs
 from model_store.errors import LoadError, SpecError
 from model_store.frozen_graph import open_frozen_graph
+from model_store.graph_file import holds_graph, holds_saved_model
 from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
 from model_store.model import Model
 from model_store.program import Program
+from model_store.renamed_saved_model import open_renamed_saved_model
 from model_store.saved_model import open_saved_model
 from model_store.signature import Signature
 from model_store.spec import ModelSpec, read_spec
-from model_store.store import StoredModel
+from model_store.store import GRAPH_SUFFIXES, SAVED_MODEL_FILE, StoredModel
 
 HDF5_START = b"\x89HDF\r\n\x1a\n"
 KERAS_SUFFIXES = {"HDF5": (".h5", ".hdf5"), "zip": (".keras",)}
@@ -47,7 +49,7 @@ def check_spec(spec: ModelSpec, signature: Signature) -> None:
 
 def _open(path: Path, spec: ModelSpec) -> Program:
     if path.is_dir():
-        return open_saved_model(path, spec)
+        return _open_folder(path, spec)
     try:
         with path.open("rb") as file:
             start = file.read(len(HDF5_START))
@@ -59,9 +61,15 @@ def _open(path: Path, spec: ModelSpec) -> Program:
         return _open_keras(path, "HDF5", spec)
     if zipfile.is_zipfile(path):
         return _open_keras(path, "zip", spec)
-    if path.suffix.lower() == ".pb":
-        return open_frozen_graph(path, spec)
+    if path.suffix.lower() in GRAPH_SUFFIXES:
+        return open_renamed_saved_model(path, spec) if holds_saved_model(path) else open_frozen_graph(path, spec)
     raise LoadError(f"{path} is not a Keras file: it begins neither like HDF5 nor like a complete zip archive.")
+
+
+def _open_folder(folder: Path, spec: ModelSpec) -> Program:
+    """A frozen graph may go by the name of a SavedModel's file."""
+    file = folder / SAVED_MODEL_FILE
+    return open_frozen_graph(file, spec) if holds_graph(file) else open_saved_model(folder, spec)
 
 
 def _open_keras(path: Path, container: str, spec: ModelSpec) -> Program:
