@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tensorflow as tf
 
@@ -11,6 +14,8 @@ from model_store.errors import LoadError
 from model_store.graph_ends import Ends, find_ends
 from model_store.graph_file import read_graph
 from model_store.graph_function import GraphFunction, make_function
+from model_store.graph_heads import Head
+from model_store.graph_rows import opened_parts, with_open_rows
 from model_store.graph_tables import make_tables
 from model_store.node_graph import NodeGraph
 from model_store.program import Program, Run, one_line, tensor_spec
@@ -37,12 +42,13 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
         ends = find_ends(graph, spec.inputs, spec.outputs)
         _refuse_variables(graph, ends)
         tables = make_tables(graph, ends.nodes, path.parent)
-        function = _make_function(graph, ends, tables)
-        signature = Signature(_specs(_feeds(ends)), _specs(function.outputs))
+        function = _make_function(graph.part(ends.nodes), ends, tables)
+        signature = Signature(_specs(_feeds(ends.inputs)), _specs(function.outputs))
     # A damaged graph can make TensorFlow's parts meet any Python error.
     except Exception as error:
         raise LoadError(f"{path} cannot be used as a frozen graph: {one_line(error)}.") from None
-    return Program("frozen_graph", signature, _run(function, signature), owner=tables)
+    opened = partial(_open_rows, graph, ends, tables, signature)
+    return Program("frozen_graph", signature, _run(function, signature), owner=tables, open_rows=opened)
 
 
 def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:
@@ -54,14 +60,25 @@ def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:
         )
 
 
-def _make_function(graph: NodeGraph, ends: Ends, tables: Tables) -> GraphFunction:
-    names = set(ends.nodes) - set(tables)
+def _make_function(part: Any, ends: Ends, tables: Tables) -> GraphFunction:
     switches = {name: tf.cast(switch.value, switch.dtype) for name, switch in ends.switches.items()}
-    return make_function(graph.part(names), _feeds(ends), {**switches, **tables}, ends.outputs)
+    return make_function(part, _feeds(ends.inputs), {**switches, **tables}, ends.outputs)
 
 
-def _feeds(ends: Ends) -> dict[str, tf.TensorSpec]:
-    return {name: tf.TensorSpec(head.shape, head.dtype) for name, head in ends.inputs.items()}
+def _open_rows(graph: NodeGraph, ends: Ends, tables: Tables, signature: Signature, rows: int) -> Iterator[Run]:
+    """Ways to run the graph that may take any number of rows, though it was written for this one."""
+    opened = replace(ends, inputs=with_open_rows(ends.inputs, rows))
+    for part in opened_parts(graph, ends.nodes, opened.inputs, rows):
+        try:
+            function = _make_function(part, opened, tables)
+        # Whatever TensorFlow says, this is no way.
+        except Exception:
+            continue
+        yield _run(function, signature)
+
+
+def _feeds(heads: Mapping[str, Head]) -> dict[str, tf.TensorSpec]:
+    return {name: tf.TensorSpec(head.shape, head.dtype) for name, head in heads.items()}
 
 
 def _run(function: GraphFunction, signature: Signature) -> Run:

@@ -35,7 +35,8 @@ def make_function(
     """Make a function of a GraphDef's nodes.
 
     Args:
-        part: A GraphDef with all nodes that the outputs need; it is changed.
+        part: A GraphDef with all nodes that the outputs need; it is changed. Those of feeds and values may be there
+            too.
         feeds: The tensors to be given in each call, which stand in place of the graph's.
         values: Tensors that always stand in place of the graph's.
         outputs: Nodes, for all tensors that they give but handles, or tensors, which have a colon; by name.

@@ -28,6 +28,14 @@ def modernize(graph_def: GraphDef) -> None:
             _REWRITES[node.op](graph_def, node)
 
 
+def add_constant(graph_def: GraphDef, name: str, value: np.ndarray) -> str:
+    """Add a constant to a graph; gives its name."""
+    constant = graph_def.node.add(name=name, op="Const")
+    constant.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
+    constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
+    return name
+
+
 def _keep_default(_: GraphDef, node: NodeDef) -> None:
     """A placeholder that is never fed; as an identity of its default, it is computed once for all."""
     dtype = node.attr["dtype"].type
@@ -46,7 +54,8 @@ def _expand_normalization(graph_def: GraphDef, node: NodeDef) -> None:
         added.attr["T"].type = dtype
         return str(added.name)
 
-    scale = add("scale", "Rsqrt", add("variance", "Add", variance, _add_constant(graph_def, node, "epsilon", epsilon)))
+    smallest = add_constant(graph_def, f"{node.name}/epsilon", epsilon)
+    scale = add("scale", "Rsqrt", add("variance", "Add", variance, smallest))
     if is_scaled:
         scale = add("gamma", "Mul", scale, gamma)
     product = add("product", "Mul", add("centred", "Sub", value, mean), scale)
@@ -57,7 +66,7 @@ def _expand_normalization(graph_def: GraphDef, node: NodeDef) -> None:
 def _give_size(graph_def: GraphDef, node: NodeDef) -> None:
     """The number of the largest values was an attribute until GraphDef version 7."""
     size, dtype = np.array(node.attr["k"].i, np.int32), node.attr["T"].type
-    _become(node, "TopKV2", node.input[0], _add_constant(graph_def, node, "k", size))
+    _become(node, "TopKV2", node.input[0], add_constant(graph_def, f"{node.name}/k", size))
     node.attr["T"].type = dtype
 
 
@@ -66,13 +75,6 @@ def _become(node: NodeDef, op: str, *sources: str) -> None:
     node.attr.clear()
     del node.input[:]
     node.input.extend(sources)
-
-
-def _add_constant(graph_def: GraphDef, node: NodeDef, part: str, value: np.ndarray) -> str:
-    constant = graph_def.node.add(name=f"{node.name}/{part}", op="Const")
-    constant.attr["dtype"].type = tf.as_dtype(value.dtype).as_datatype_enum
-    constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(value))
-    return str(constant.name)
 
 
 _REWRITES: dict[str, Callable[[GraphDef, NodeDef], None]] = {
