@@ -15,6 +15,7 @@ from model_store.graph_ends import Ends, find_ends
 from model_store.graph_file import read_graph
 from model_store.graph_function import GraphFunction, make_function
 from model_store.graph_heads import Head
+from model_store.graph_ranks import with_found_ranks
 from model_store.graph_rows import opened_parts, with_open_rows
 from model_store.graph_tables import make_tables
 from model_store.node_graph import NodeGraph
@@ -41,6 +42,7 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
         graph = NodeGraph.of(graph_def)
         ends = find_ends(graph, spec.inputs, spec.outputs)
         _refuse_variables(graph, ends)
+        ends = replace(ends, inputs=with_found_ranks(graph, ends.nodes, ends.inputs))
         tables = make_tables(graph, ends.nodes, path.parent)
         function = _make_function(graph.part(ends.nodes), ends, tables)
         signature = Signature(_specs(_feeds(ends.inputs)), _specs(function.outputs))

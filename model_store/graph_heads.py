@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from model_store.errors import LoadError
-from model_store.node_graph import NodeDef, NodeGraph, node_name
+from model_store.node_graph import NodeDef, NodeGraph, attribute, node_name
 
 Shape = tuple[int | None, ...] | None
 
@@ -67,29 +67,30 @@ def shape_of(proto: Any) -> Shape:
 
 
 def _placeholder(graph: NodeGraph, node: NodeDef) -> Iterator[Head]:
-    shape = shape_of(node.attr["shape"].shape)
+    shape = shape_of(attribute(node, "shape").shape)
     is_told = "shape" in node.attr and (shape or graph.producer > LAST_PRODUCER_WITHOUT_UNKNOWN_SHAPES)
-    yield Head(tf.as_dtype(node.attr["dtype"].type), shape if is_told else _noted_shape(node, 0))
+    yield Head(tf.as_dtype(attribute(node, "dtype").type), shape if is_told else _noted_shape(node, 0))
 
 
 def _placeholder_with_default(graph: NodeGraph, node: NodeDef) -> Iterator[Head]:
-    shape = shape_of(node.attr["shape"].shape)
+    shape = shape_of(attribute(node, "shape").shape)
     default = graph.constant(node.input[0])
     if shape is None and default is not None:
         shape = (None,) * default.ndim
-    yield Head(tf.as_dtype(node.attr["dtype"].type), shape, node.input[0])
+    yield Head(tf.as_dtype(attribute(node, "dtype").type), shape, node.input[0])
 
 
 def _iterator(graph: NodeGraph, node: NodeDef) -> Iterator[Head]:
-    for dtype, shape in zip(node.attr["output_types"].list.type, node.attr["output_shapes"].list.shape, strict=True):
+    types, shapes = attribute(node, "output_types").list.type, attribute(node, "output_shapes").list.shape
+    for dtype, shape in zip(types, shapes, strict=True):
         yield Head(tf.as_dtype(dtype), shape_of(shape))
 
 
 def _dequeue(graph: NodeGraph, node: NodeDef) -> Iterator[Head]:
     """The queue itself knows the shape of what it holds, or nobody does."""
     queue = graph.nodes[node_name(node.input[0])]
-    shapes = [shape_of(shape) for shape in queue.attr["shapes"].list.shape]
-    for index, dtype in enumerate(node.attr["component_types"].list.type):
+    shapes = [shape_of(shape) for shape in attribute(queue, "shapes").list.shape]
+    for index, dtype in enumerate(attribute(node, "component_types").list.type):
         yield Head(tf.as_dtype(dtype), shapes[index] if index < len(shapes) else _noted_shape(node, index))
 
 
@@ -105,7 +106,7 @@ def _reader(graph: NodeGraph, node: NodeDef) -> Iterator[Head]:
 
 def _noted_shape(node: NodeDef, index: int) -> Shape:
     """What a graph that was written with `add_shapes=True` notes."""
-    shapes = node.attr["_output_shapes"].list.shape if "_output_shapes" in node.attr else ()
+    shapes = attribute(node, "_output_shapes").list.shape
     return shape_of(shapes[index]) if index < len(shapes) else None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from model_store.graph_heads import Head, Shape
-from model_store.node_graph import PASS_ON, NodeDef, NodeGraph, node_name
+from model_store.node_graph import PASS_ON, NodeDef, NodeGraph, attribute, node_name
 
 # What they give has the shape of what they take, apart from sizes that are open anyway.
 SAME_RANK = PASS_ON | {
@@ -15,6 +15,8 @@ SAME_RANK = PASS_ON | {
 }
 # They may also stretch what they take along the constant beside it.
 BINARY = {"Add", "AddV2", "Sub", "Mul", "RealDiv", "Div", "Maximum", "Minimum"}
+# Attributes by which products turn what they take.
+TURNS = (("transpose_a", "adj_x"), ("transpose_b", "adj_y"))
 
 
 def told_shape(graph: NodeGraph, tensor: str, head: Head) -> Shape:
@@ -55,21 +57,32 @@ def _is_beside_small(graph: NodeGraph, node: NodeDef, name: str) -> bool:
 
 
 def _convolution(graph: NodeGraph, node: NodeDef) -> Shape:
-    weights = graph.constant_shape(node.input[1])
+    weights = _weights(graph, node.input[1])
     if weights is None or len(weights) not in (4, 5):
         return None
     channels = weights[-2]
     open_sizes = (None,) * (len(weights) - 2)
-    is_channels_first = node.attr["data_format"].s.startswith(b"NC")
+    is_channels_first = attribute(node, "data_format").s.startswith(b"NC")
     return (None, channels, *open_sizes) if is_channels_first else (None, *open_sizes, channels)
 
 
+def _weights(graph: NodeGraph, source: str) -> Shape:
+    """The shape of a constant, also where a dimension is added before the first."""
+    node = graph.nodes[node_name(source)]
+    if node.op != "ExpandDims":
+        return graph.constant_shape(source)
+    shape, axis = graph.constant_shape(node.input[0]), graph.constant(node.input[1])
+    return (1, *shape) if shape is not None and axis is not None and axis.ravel().tolist() == [0] else None
+
+
 def _product(graph: NodeGraph, node: NodeDef) -> Shape:
+    """Those for batches of matrices would take more dimensions too; where nothing else is told, rows are meant."""
     weights = graph.constant_shape(node.input[1])
     if weights is None or len(weights) != 2:
         return None
-    size = weights[1 if node.attr["transpose_b"].b else 0]
-    return (size, None) if node.attr["transpose_a"].b else (None, size)
+    first, second = (any(attribute(node, key).b for key in keys) for keys in TURNS)
+    size = weights[1 if second else 0]
+    return (size, None) if first else (None, size)
 
 
 def _turned(graph: NodeGraph, node: NodeDef) -> Shape:
@@ -88,7 +101,7 @@ def _expanded(graph: NodeGraph, node: NodeDef) -> Shape:
 
 _ASKS: dict[str, Callable[[NodeGraph, NodeDef], Shape]] = {
     **dict.fromkeys(("Conv2D", "Conv3D", "DepthwiseConv2dNative"), _convolution),
-    "MatMul": _product,
+    **dict.fromkeys(("MatMul", "BatchMatMul", "BatchMatMulV2"), _product),
     "Transpose": _turned,
     "ExpandDims": _expanded,
 }

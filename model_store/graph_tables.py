@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from model_store.errors import LoadError
 from model_store.graph_function import make_function
-from model_store.node_graph import NodeDef, NodeGraph
+from model_store.node_graph import NodeDef, NodeGraph, attribute
 
 TABLES = {"HashTable", "HashTableV2"}
 FILLS_FROM_VALUES = {"InitializeTable", "InitializeTableV2", "LookupTableImport", "LookupTableImportV2"}
@@ -41,7 +41,7 @@ def _make(graph: NodeGraph, table: NodeDef, folder: Path) -> tf.Tensor:
             "keep the node that initializes tables, or export a SavedModel"
         )
     handle = tf.raw_ops.AnonymousHashTable(
-        key_dtype=table.attr["key_dtype"].type, value_dtype=table.attr["value_dtype"].type
+        key_dtype=attribute(table, "key_dtype").type, value_dtype=attribute(table, "value_dtype").type
     )
     for fill in fills:
         values = _values(graph, fill)
@@ -71,8 +71,8 @@ def _fill_from_file(handle: tf.Tensor, fill: NodeDef, file: Path) -> None:
     tf.raw_ops.InitializeTableFromTextFileV2(
         table_handle=handle,
         filename=str(file),
-        key_index=fill.attr["key_index"].i,
-        value_index=fill.attr["value_index"].i,
-        vocab_size=fill.attr["vocab_size"].i if "vocab_size" in fill.attr else -1,
-        delimiter=fill.attr["delimiter"].s or b"\t",
+        key_index=attribute(fill, "key_index").i,
+        value_index=attribute(fill, "value_index").i,
+        vocab_size=attribute(fill, "vocab_size").i if "vocab_size" in fill.attr else -1,
+        delimiter=attribute(fill, "delimiter").s or b"\t",
     )

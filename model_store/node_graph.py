@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework.attr_value_pb2 import AttrValue
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from model_store.errors import LoadError
@@ -22,6 +23,11 @@ from model_store.graph_library import needed_functions
 NodeDef = Any
 
 PASS_ON = {"Identity", "StopGradient", "CheckNumerics", "PreventGradient", "Print", "Snapshot"}
+
+
+def attribute(node: NodeDef, name: str) -> Any:
+    """An attribute's value, an empty one where the node has none; protobuf itself would add it to the node."""
+    return node.attr[name] if name in node.attr else AttrValue()
 
 
 def node_name(source: str) -> str:
@@ -110,12 +116,13 @@ class NodeGraph:
     def constant(self, source: str) -> np.ndarray | None:
         """The value of a source that is a constant, perhaps passed on by identities; None where it is none."""
         node = self._origin(source)
-        return tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+        return tf.make_ndarray(attribute(node, "value").tensor) if node.op == "Const" else None
 
     def constant_shape(self, source: str) -> tuple[int, ...] | None:
         """The shape of a source that is a constant, which costs less than its value."""
         node = self._origin(source)
-        return tuple(dim.size for dim in node.attr["value"].tensor.tensor_shape.dim) if node.op == "Const" else None
+        sizes = attribute(node, "value").tensor.tensor_shape.dim
+        return tuple(dim.size for dim in sizes) if node.op == "Const" else None
 
     def part(self, names: Collection[str]) -> Any:
         """A GraphDef of the named nodes, which keep order, and of the functions that they may call."""
