@@ -133,6 +133,7 @@ class NodeGraph:
             kept = [source for source in node.input if not is_control(source) or node_name(source) in names]
             del node.input[:]
             node.input.extend(kept)
+            _forget_circumstances(node)
         return graph_def
 
     def _origin(self, source: str) -> NodeDef:
@@ -142,3 +143,10 @@ class NodeGraph:
             seen.add(node.name)
             node = self.nodes[node_name(node.input[0])]
         return node
+
+
+def _forget_circumstances(node: NodeDef) -> None:
+    """On which device it ran for who wrote it, beside which other node, and what shapes came out."""
+    node.ClearField("device")
+    for key in ("_class", "_output_shapes"):
+        node.attr.pop(key, None)

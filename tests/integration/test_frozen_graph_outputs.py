@@ -28,7 +28,7 @@ def leave_summaries(y: tf.Tensor) -> None:
 
 
 def leave_gradients(y: tf.Tensor) -> None:
-    tf1.gradients(tf.reduce_sum(tf.square(tf.identity(y, name="loss"))), [y])
+    tf1.gradients(y, [y.op.inputs[0]])
 
 
 def leave_a_saver(y: tf.Tensor) -> None:
@@ -51,7 +51,7 @@ def leave_an_assertion(y: tf.Tensor) -> None:
 
 def leave_a_branch(y: tf.Tensor) -> None:
     case = tf1.placeholder_with_default(False, (), name="case")
-    tf1.cond(case, lambda: y * 2, lambda: y * 3)
+    tf.negative(tf.raw_ops.Switch(data=y, pred=case).output_true, name="one_case")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,5 @@ def test_operations_that_tensorflow_has_not_are_named_also_those_of_functions(tm
     graph.node.add(name="z", op="called", input=["y"])
     graph.node.add(name="end", op="MyFancyOperation", input=["z"])
     put_graph(tmp_path, graph)
-    with pytest.raises(
-        LoadError, match=r"it needs MyFancyOperation, NmsOfAnAddOn, which TensorFlow \d.* does not have"
-    ):
+    with pytest.raises(LoadError, match=r"it needs MyFancyOperation, NmsOfAnAddOn, which TensorFlow \d"):
         load(find_model(tmp_path, "m"))
