@@ -5,6 +5,7 @@ The marks are those of the formats' own descriptions; a name only decides where 
 
 from __future__ import annotations
 
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ INDEX_END = bytes.fromhex("57fb808b247547db")
 
 KERAS_HDF5, KERAS_ZIP, SAVED_MODEL, GRAPH, GRAPH_TEXT = "keras_hdf5", "keras_zip", "saved_model", "graph", "graph_text"
 OTHER = "other"
+
+# Before the first field of the text form of a protocol buffer.
+COMMENTS = re.compile(r"\A(?:#[^\n]*\n\s*)+")
 
 # The first field is the version of the format; that of a SavedModel is 1.
 ONNX_STARTS = tuple(bytes([8, version]) for version in range(3, 20))
@@ -74,6 +78,9 @@ ONNX = FileFormat(OTHER, "an ONNX model", CONVERT)
 PYTORCH = FileFormat(OTHER, "a PyTorch model", CONVERT)
 TENSORFLOW_JS = FileFormat(OTHER, "a model's description in JSON, without weights", EXPORT)
 TEXT = FileFormat(OTHER, "a text file")
+LABEL_MAP = FileFormat(OTHER, "a list of the names of a detector's classes", "It belongs beside its graph.")
+# Of a GraphDef and of the MetaGraphDef around one.
+GRAPH_FIELDS = ("node {", "node{", "library {", "versions {", "meta_info_def {", "graph_def {")
 
 
 def recognize(path: Path) -> FileFormat:
@@ -109,7 +116,7 @@ def _by_place(path: Path, start: bytes, end: bytes) -> FileFormat | None:
         (start[:2] == b"BM" and start[6:10] == bytes(4), FileFormat(OTHER, "a BMP picture")),
         (start[257:262] == b"ustar", FileFormat(OTHER, "a tar archive", UNPACK)),
         (start[8:10] == b'{"' and start[5:8] == b"\0\0\0", FileFormat(OTHER, "a file of safetensors", CONVERT)),
-        (end == INDEX_END or ".data-0" in path.name or path.suffix in (".ckpt", ".meta"), CHECKPOINT),
+        (end == INDEX_END or ".data-0" in path.name or path.suffix == ".ckpt", CHECKPOINT),
         (path.suffix.lower() == ".onnx" or (start[:2] in ONNX_STARTS and b"onnx" in start), ONNX),
         (start[:3] == b"\x08\x01\x12", FileFormat(SAVED_MODEL, "a SavedModel's file")),
     )
@@ -125,18 +132,20 @@ def _of_text(start: bytes) -> FileFormat | None:
     if not text.isprintable() and any(not sign.isprintable() and not sign.isspace() for sign in text):
         return None
     begins: tuple[tuple[tuple[str, ...], FileFormat], ...] = (
-        (("node {", "node{", "library {", "versions {"), FileFormat(GRAPH_TEXT, "a graph in text form")),
+        (GRAPH_FIELDS, FileFormat(GRAPH_TEXT, "a graph in text form")),
+        (("item {", "item{"), LABEL_MAP),
         (("saved_model_schema_version", "meta_graphs {"), FileFormat(SAVED_MODEL, "a SavedModel's file in text form")),
         (("<!doctype html", "<html"), WEB_PAGE),
         (("{",), TENSORFLOW_JS if "class_name" in text or "modelTopology" in text else TEXT),
         (("model_checkpoint_path:",), CHECKPOINT),
     )
-    found = next((kind for marks, kind in begins if text.lower().startswith(marks)), None)
+    content = COMMENTS.sub("", text).lower()
+    found = next((kind for marks, kind in begins if content.startswith(marks)), None)
     return found or (TEXT if text else None)
 
 
 def _by_name(path: Path) -> FileFormat:
-    return FileFormat(GRAPH, "a graph") if path.suffix.lower() == ".pb" else UNKNOWN
+    return FileFormat(GRAPH, "a graph") if path.suffix.lower() in (".pb", ".meta") else UNKNOWN
 
 
 def _of_zip(path: Path) -> FileFormat:

@@ -10,18 +10,19 @@ from model_store.detections import check_detector_outputs
 from model_store.errors import LoadError, SpecError
 from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, SAVED_MODEL, FileFormat, recognize
 from model_store.frozen_graph import open_frozen_graph
+from model_store.graph_file import holds_graph
 from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
 from model_store.model import Model
 from model_store.program import Program
+from model_store.renamed_saved_model import open_renamed_saved_model
 from model_store.saved_model import open_saved_model
 from model_store.signature import Signature
 from model_store.spec import ModelSpec, read_spec
-from model_store.store import StoredModel
+from model_store.store import SAVED_MODEL_FILE, StoredModel
 from model_store.store_links import refuse_links_outside
 
 KERAS_SUFFIXES = {KERAS_HDF5: (".h5", ".hdf5"), KERAS_ZIP: (".keras",)}
-GRAPHS = (GRAPH, GRAPH_TEXT, SAVED_MODEL)
 
 
 def load(stored: StoredModel) -> Model:
@@ -54,14 +55,22 @@ def check_spec(spec: ModelSpec, signature: Signature) -> None:
 
 def _open(path: Path, spec: ModelSpec) -> Program:
     if path.is_dir():
-        return open_saved_model(path, spec)
+        return _open_folder(path, spec)
     found = recognize(path)
     if found.name in KERAS_SUFFIXES:
         return _open_keras(path, found, spec)
-    if found.name in GRAPHS:
+    if found.name == SAVED_MODEL:
+        return open_renamed_saved_model(path, spec)
+    if found.name in (GRAPH, GRAPH_TEXT):
         return open_frozen_graph(path, spec)
     expected = "a frozen graph" if path.suffix.lower() == ".pb" else "a Keras file or any other model"
     raise LoadError(f"{path} is not {expected} but {found.what}. {found.advice}".rstrip())
+
+
+def _open_folder(folder: Path, spec: ModelSpec) -> Program:
+    """A frozen graph may go by the name of a SavedModel's file."""
+    file = folder / SAVED_MODEL_FILE
+    return open_frozen_graph(file, spec) if holds_graph(file) else open_saved_model(folder, spec)
 
 
 def _open_keras(path: Path, found: FileFormat, spec: ModelSpec) -> Program:

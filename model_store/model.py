@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -15,7 +16,7 @@ from model_store.batching import Batching, fixed_batching, limited_by_bytes
 from model_store.errors import OutOfMemory, PredictError, WarmUpError
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
-from model_store.row_trial import find_rows
+from model_store.row_trial import find_rows, gives_the_same
 from model_store.signature import TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
@@ -136,6 +137,9 @@ class Model:
         signature = replace(self.signature, outputs=observed_outputs(self.signature.outputs, outputs))
         rows = find_rows(self._run, signature, inputs, outputs)
         self.signature, self.row_outputs, self._fixed_rows = rows.signature, rows.outputs, rows.in_a_call
+        if rows.in_a_call is not None and self._open_rows(rows.in_a_call, inputs):
+            self._fixed_rows = None
+        self._program = replace(self._program, open_rows=None)
         self.batching = self._find_batching(inputs, call_ms)
         self._is_divided = self._fixed_rows is not None or self.takes_many_rows
         return call_ms
@@ -150,6 +154,16 @@ class Model:
                 reasons.append(str(error))
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
+
+    def _open_rows(self, fixed_rows: int, inputs: Arrays) -> bool:
+        """Take the first way to run the program that takes any number of rows and gives the same, if there is one."""
+        program, names = self._program, self.signature.row_inputs
+        for run in program.open_rows(fixed_rows) if program.open_rows else ():
+            opened = replace(program, run=run)
+            if gives_the_same(self._run, partial(self._run_program, opened), names, fixed_rows, inputs):
+                self._program = opened
+                return True
+        return False
 
     def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
         spec = self.spec.batching
@@ -190,10 +204,13 @@ class Model:
         return prepare
 
     def _run(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        return self._run_program(self._program, inputs)
+
+    def _run_program(self, program: Program, inputs: Arrays) -> dict[str, np.ndarray]:
         try:
             tensors = {name: _to_tensor(inputs[name], spec) for name, spec in self.signature.inputs.items()}
             self.before_call()
-            outputs = self._program.run(tensors)
+            outputs = program.run(tensors)
             return {name: _to_array(outputs[name]) for name in self.signature.outputs}
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise OutOfMemory(f"{self.name} ran out of memory: {one_line(error)}.") from None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,12 +30,15 @@ class Program:
         run: Takes a tensor for each input and gives at least the signature's outputs; callable from any thread.
         owner: What owns the variables and tables that `run` reads, held here since TensorFlow does not promise that
             a function holds them; None where there are none.
+        open_rows: For a program that takes so many rows only: other ways to run it that may take any number. A trial
+            must show which of them gives the same. None where there are none.
     """
 
     format: str
     signature: Signature
     run: Run
     owner: Any = None
+    open_rows: Callable[[int], Iterator[Run]] | None = None
 
 
 def tensor_spec(name: str, tensor: tf.Tensor | tf.TensorSpec) -> TensorSpec:

@@ -14,6 +14,12 @@ from model_store.errors import LoadError, ModelNotFound
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SAVED_MODEL_FILE = "saved_model.pb"
 FILE_SUFFIXES = (".pb", ".h5", ".hdf5", ".keras")
+# What else may hold a graph, and often lies beside a model that has one of those: its text form, a detector's label
+# map, a checkpoint's graph.
+OTHER_GRAPH_SUFFIXES = (".pbtxt", ".meta")
+GRAPH_SUFFIXES = (".pb", *OTHER_GRAPH_SUFFIXES)
+# They lie beside a SavedModel's file and say of it what serving does not ask.
+COMPANIONS = ("fingerprint.pb", "keras_metadata.pb")
 LOOKED_FOR = "a frozen graph *.pb, a SavedModel folder with saved_model.pb, or a Keras file *.h5, *.hdf5, *.keras"
 
 
@@ -76,6 +82,7 @@ def _find_artifact(folder: Path) -> Path:
         return folder
     entries = _visible(folder)
     artifacts = [entry for entry in entries if _is_artifact(entry)]
+    artifacts = artifacts or [entry for entry in entries if entry.suffix.lower() in OTHER_GRAPH_SUFFIXES]
     if len(artifacts) > 1:
         raise LoadError(f"{folder} holds several models, {_listed(artifacts)}; keep one, as a version has one.")
     if not artifacts:
@@ -86,7 +93,7 @@ def _find_artifact(folder: Path) -> Path:
 def _is_artifact(entry: Path) -> bool:
     if entry.is_dir():
         return (entry / SAVED_MODEL_FILE).is_file()
-    return entry.suffix.lower() in FILE_SUFFIXES
+    return entry.suffix.lower() in FILE_SUFFIXES and entry.name not in COMPANIONS
 
 
 def artifact_in(folder: Path) -> Path:

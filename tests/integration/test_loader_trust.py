@@ -296,7 +296,7 @@ def test_many_refused_operators_make_one_readable_sentence(tmp_path: Path) -> No
             tf.io.read_file(f"/etc/{number}", name=f"read_{number}")
         tf.raw_ops.MatchingFiles(pattern="/*")
         tf.raw_ops.TextLineReaderV2()
-        x()
+        tf.add(x(), 1.0, name="y")
 
     put_graph(tmp_path, build)
     assert len(str(refused(tmp_path))) < 800
