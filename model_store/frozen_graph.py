@@ -11,6 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from model_store.errors import LoadError, Untrusted
+from model_store.graph_bytes import trial_bytes
 from model_store.graph_ends import Ends, find_ends
 from model_store.graph_file import read_graph
 from model_store.graph_function import GraphFunction, make_function, refuse_unknown_operations
@@ -58,7 +59,8 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
     except Exception as error:
         raise LoadError(f"{path} cannot be used as a frozen graph: {one_line(error)}.") from None
     opened = partial(_open_rows, graph, ends, tables, signature)
-    return Program("frozen_graph", signature, _run(function, signature), owner=tables, open_rows=opened)
+    trial = trial_bytes(graph, ends.nodes, ends.inputs)
+    return Program("frozen_graph", signature, _run(function, signature), tables, open_rows=opened, trial_bytes=trial)
 
 
 def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:

@@ -20,7 +20,7 @@ from model_store.row_trial import find_rows, gives_the_same
 from model_store.signature import TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
-from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows
+from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows, with_bytes
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -147,7 +147,7 @@ class Model:
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
         for open_size in OPEN_SIZES:
-            inputs = trial_inputs(self.signature, self.image, open_size)
+            inputs = with_bytes(trial_inputs(self.signature, self.image, open_size), self._program.trial_bytes)
             try:
                 return inputs, self._run(inputs)
             except PredictError as error:

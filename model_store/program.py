@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ class Program:
             a function holds them; None where there are none.
         open_rows: For a program that takes so many rows only: other ways to run it that may take any number. A trial
             must show which of them gives the same. None where there are none.
+        trial_bytes: What to try inputs of bytes with, where an empty string would be refused.
     """
 
     format: str
@@ -39,6 +40,7 @@ class Program:
     run: Run
     owner: Any = None
     open_rows: Callable[[int], Iterator[Run]] | None = None
+    trial_bytes: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def tensor_spec(name: str, tensor: tf.Tensor | tf.TensorSpec) -> TensorSpec:

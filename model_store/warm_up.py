@@ -41,6 +41,18 @@ def _zeros(spec: TensorSpec, image: ImageSpec | None, open_size: int) -> np.ndar
     return np.zeros(shape, dtype="U1" if spec.dtype == "string" else spec.dtype)
 
 
+def with_bytes(inputs: Arrays, contents: Mapping[str, bytes]) -> Arrays:
+    """The inputs, those named with such contents in each place."""
+    return {name: _filled(array.shape, contents[name]) if name in contents else array for name, array in inputs.items()}
+
+
+def _filled(shape: tuple[int, ...], content: bytes) -> np.ndarray:
+    """Numpy's own `full` drops zero bytes at the end."""
+    array = np.empty(shape, object)
+    array.fill(content)
+    return array
+
+
 def observed_outputs(declared: Mapping[str, TensorSpec], outputs: Arrays) -> dict[str, TensorSpec]:
     """The declared outputs, with the rank filled in where the file leaves it unknown."""
     return {
@@ -52,13 +64,17 @@ def observed_outputs(declared: Mapping[str, TensorSpec], outputs: Arrays) -> dic
 def varied_rows(inputs: Arrays, row_inputs: frozenset[str], rows: int) -> Arrays:
     """Inputs like the given ones, with so many rows of random values that a model of any kind should take.
 
-    Whole numbers are 0 and 1, as they may be indices, but for uint8, which are pixels more often than not.
+    Whole numbers are 0 and 1, as they may be indices, but for uint8, which are pixels more often than not. Bytes do
+    not vary.
     """
     random = np.random.default_rng(0)
-    return {
-        name: _random(random, array.dtype, (rows, *array.shape[1:])) if name in row_inputs else array
-        for name, array in inputs.items()
-    }
+    return {name: _varied(random, array, rows) if name in row_inputs else array for name, array in inputs.items()}
+
+
+def _varied(random: np.random.Generator, array: np.ndarray, rows: int) -> np.ndarray:
+    if array.dtype.kind == "O":
+        return array[np.arange(rows) % len(array)]
+    return _random(random, array.dtype, (rows, *array.shape[1:]))
 
 
 def _random(random: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
