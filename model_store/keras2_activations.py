@@ -13,6 +13,7 @@ from model_store.errors import LoadError
 Activation = Callable[[Any], Any]
 
 
+@keras.saving.register_keras_serializable("celeriac")  # type: ignore[untyped-decorator]
 def hard_sigmoid(x: Any) -> Any:
     """Keras 2's, 0.2 x + 0.5 within 0 and 1; Keras 3 has x / 6 + 0.5 under this name."""
     return keras.ops.clip(0.2 * x + 0.5, 0.0, 1.0)
@@ -46,4 +47,4 @@ def find_activation(name: str | None, custom_objects: Mapping[str, Any]) -> Acti
     found = custom_objects.get(name) or OF_KERAS_2.get(name) or keras_classes.activation(name)
     if found is None:
         raise LoadError(f"needs the function {name}, which Keras does not have.")
-    return found  # type: ignore[no-any-return]
+    return found

@@ -48,7 +48,9 @@ class Graph:
         while calls and all(self._has(reference) for reference in references(calls[0])):
             call = calls.pop(0)
             keywords = {key: replaced(value, self.tensor) for key, value in call.keywords.items()}
-            self._outputs[name].append(keras.tree.flatten(call_layer(name, replaced(call.inputs, self.tensor), keywords)))
+            self._outputs[name].append(
+                keras.tree.flatten(call_layer(name, replaced(call.inputs, self.tensor), keywords))
+            )
             done += 1
         return done
 

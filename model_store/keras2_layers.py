@@ -47,6 +47,8 @@ RENAMED = {
 
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"})
 
+# Their type is that of the words they look up.
+LOOKUPS = frozenset({"IntegerLookup", "StringLookup", "TextVectorization"})
 ACTIVATION_KEYS = ("activation", "recurrent_activation")
 
 _TRAINING_SUFFIXES = ("_initializer", "_regularizer", "_constraint", "_init")
@@ -122,7 +124,9 @@ def translate(class_name: str, config: Mapping[str, Any], known: Collection[str]
                 f"has a layer {config.get('name')!r} ({class_name}) with {key} = {value!r}, which Keras 3 does not "
                 "have. Load it with the Keras that made it, and save it with model.export(folder)."
             )
-    return {key: _CONVERTED[key](value) if key in _CONVERTED else value for key, value in kept.items()}
+    if target not in LOOKUPS:
+        kept = {key: _CONVERTED[key](value) if key in _CONVERTED else value for key, value in kept.items()}
+    return kept
 
 
 def _in_words_of_keras_3(target: str, config: Mapping[str, Any]) -> Arguments:
@@ -155,6 +159,12 @@ def _axis(value: Any) -> Any:
     return value[0] if isinstance(value, list) and len(value) == 1 else value
 
 
+def _computing_dtype(value: Any) -> str | None:
+    """A layer's type to compute in. Keras 3 casts what comes in to whole numbers, too, where Keras 2 gave them only."""
+    name = dtype_name(value)
+    return None if name is not None and name.startswith(("int", "uint", "bool")) else name
+
+
 def dtype_name(value: Any) -> str | None:
     """The name of a data type, of which Keras 2 also wrote policies; None where the layer has none of its own."""
     if isinstance(value, dict):
@@ -165,4 +175,4 @@ def dtype_name(value: Any) -> str | None:
     return value.removesuffix("_ref")
 
 
-_CONVERTED: Mapping[str, Callable[[Any], Any]] = {"axis": _axis, "dtype": dtype_name}
+_CONVERTED: Mapping[str, Callable[[Any], Any]] = {"axis": _axis, "dtype": _computing_dtype}

@@ -18,10 +18,12 @@ from model_store.errors import LoadError
 from model_store.keras2_activations import activation_name, find_activation
 from model_store.keras2_calls import Reference, read_call, read_tensors, references, replaced
 from model_store.keras2_graph import Graph
+from model_store.keras2_lambda import make_lambda
 from model_store.keras2_layers import ACTIVATION_KEYS, RECURRENT, class_in_keras_3, dtype_name, translate
 from model_store.keras2_ops import OP_CLASSES, TensorFlowCall, make_op, op_keywords
+from model_store.keras2_own_layers import OWN_LAYERS
 from model_store.keras_classes import layer_class
-from model_store.keras_config import MODEL_CLASSES, Object, fields, inner_layers, layer_name
+from model_store.keras_config import MODEL_CLASSES, Object, fields, inner_layers, keras_3_name, layer_name
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ def build_model(description: Object, custom_objects: Mapping[str, Any], runs_cod
     Raises:
         LoadError: A layer asks for what Keras 3 does not have, or the description is not complete.
     """
-    return _Builder(custom_objects, runs_code).model(description)
+    # Keras makes some layers anew out of their own description, such as the two of a Bidirectional.
+    with keras.saving.custom_object_scope(dict(custom_objects)):
+        return _Builder(custom_objects, runs_code).model(description)
 
 
 class _Builder:
@@ -72,6 +76,9 @@ class _Builder:
         if number in self._shared:
             return self._shared[number]
         made = self._make(description)
+        if fields(description).get("trainable") is False:
+            # The weights of a model within stand in the file with those first that were still trained.
+            made.trainable = False
         if number is not None:
             self._shared[number] = made
         return made
@@ -81,17 +88,19 @@ class _Builder:
         if class_name in MODEL_CLASSES:
             return self.model(description).model
         if class_name in OP_CLASSES:
-            return make_op(description, _unslashed(layer_name(description)))
+            return make_op(description, keras_3_name(layer_name(description)))
+        if class_name == "Lambda" and self._runs_code:
+            return make_lambda(description, self._custom_objects)
         if class_name in self._custom_objects:
             return self._custom_objects[class_name].from_config(dict(config))
-        stock = layer_class(class_in_keras_3(class_name))
+        stock = OWN_LAYERS.get(class_name) or layer_class(class_in_keras_3(class_name))
         if stock is None:
             raise LoadError(f"needs the layer {class_name}, which Keras does not have.")
         parameters = inspect.signature(stock.__init__).parameters
         takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
         arguments = translate(class_name, config, parameters.keys() - {"self"}, takes_any)
         if "name" in arguments:
-            arguments["name"] = _unslashed(arguments["name"])
+            arguments["name"] = keras_3_name(arguments["name"])
         return stock(**self._with_objects(class_name, arguments))
 
     def _with_objects(self, class_name: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -99,9 +108,6 @@ class _Builder:
         for key in ACTIVATION_KEYS:
             if key in arguments:
                 arguments[key] = self._activation(arguments[key])
-        if class_name == "Bidirectional" and not arguments.get("backward_layer"):
-            # Keras 3 would make it from the first one's own description, which cannot describe functions of ours.
-            arguments["backward_layer"] = _reversed(arguments["layer"])
         for key in ("layer", "backward_layer", "cell", "cells"):
             value = arguments.get(key)
             if isinstance(value, dict):
@@ -118,7 +124,7 @@ class _Builder:
 
     def _sequential(self, description: Object) -> BuiltModel:
         members = inner_layers(description)
-        name = _unslashed(fields(description).get("name") or "sequential")
+        name = keras_3_name(fields(description).get("name") or "sequential")
         first = members[0] if members else {"class_name": "InputLayer", "config": {}}
         if first["class_name"] == "InputLayer":
             members = members[1:]
@@ -127,7 +133,7 @@ class _Builder:
         if shape is None:
             return BuiltModel(keras.Sequential(list(layers.values()), name=name), layers, (), ())
         input_name = layer_name(first) if first["class_name"] == "InputLayer" else f"{layer_name(first)}_input"
-        tensor = _input(_unslashed(input_name), shape, fields(_innermost_first(first)))
+        tensor = _input(keras_3_name(input_name), shape, fields(_innermost_first(first)))
         model = keras.Sequential([tensor, *layers.values()], name=name)
         return BuiltModel(model, layers, (input_name,), (next(reversed(layers), input_name),))
 
@@ -139,7 +145,7 @@ class _Builder:
         for member in members:
             name = layer_name(member)
             if member["class_name"] == "InputLayer":
-                tensors[name] = _input(_unslashed(name), _input_shape(member), fields(member))
+                tensors[name] = _input(keras_3_name(name), _input_shape(member), fields(member))
             else:
                 layers[name] = self.layer(member)
                 calls[name] = [read_call(node, names) for node in member.get("inbound_nodes", ())]
@@ -147,7 +153,9 @@ class _Builder:
         graph = Graph(tensors, calls, used)
         graph.run(lambda name, arguments, keywords: _call(layers[name], arguments, keywords))
         model = keras.Model(
-            replaced(inputs, graph.tensor), replaced(outputs, graph.tensor), name=_unslashed(config.get("name") or "model")
+            replaced(inputs, graph.tensor),
+            replaced(outputs, graph.tensor),
+            name=keras_3_name(config.get("name") or "model"),
         )
         return BuiltModel(model, layers, _input_names(inputs), _output_names(outputs))
 
@@ -189,12 +197,6 @@ def _built_shape(description: Object) -> Sequence[int | None] | None:
     return fields(description).get("build_input_shape") or shape
 
 
-def _reversed(layer: Object) -> Object:
-    config = fields(layer)
-    turned = {"name": f"backward_{layer_name(layer)}", "go_backwards": not config.get("go_backwards")}
-    return {**layer, "config": {**config, **turned}, "shared_object_id": None}
-
-
 def _input_names(inputs: Any) -> Sequence[str]:
     return [reference.layer for reference in references(inputs)]
 
@@ -203,8 +205,3 @@ def _output_names(outputs: Any) -> Sequence[str]:
     if isinstance(outputs, dict) and all(isinstance(value, Reference) for value in outputs.values()):
         return sorted(outputs)
     return [reference.layer for reference in references(outputs)]
-
-
-def _unslashed(name: str) -> str:
-    """Keras 3 takes no slash in a name."""
-    return name.replace("/", "__")

@@ -20,8 +20,8 @@ OP_CLASSES = frozenset({"TFOpLambda", "SlicingOpLambda"})
 _OPERATORS = "add sub mul truediv floordiv mod pow neg abs getitem logical_and logical_or logical_xor eq ne lt gt le ge"
 _ROOT = (
     "abs add add_n argmax argmin argsort batch_to_space boolean_mask broadcast_to cast clip_by_norm clip_by_value "
-    "complex concat cos cumsum divide einsum equal exp expand_dims eye eye fill floor gather gather_nd greater "
-    "greater_equal identity less less_equal linspace logical_and logical_not logical_or math matmul maximum meshgrid "
+    "complex concat cos cumsum divide einsum equal exp expand_dims eye fill floor gather gather_nd greater "
+    "greater_equal identity less less_equal linspace logical_and logical_not logical_or matmul maximum meshgrid "
     "minimum multiply negative norm not_equal one_hot ones ones_like pad pow range rank realdiv reduce_all reduce_any "
     "reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum repeat reshape reverse reverse_sequence "
     "roll round scatter_nd searchsorted sequence_mask shape sigmoid sign sin sinh size slice sort space_to_batch split "
@@ -52,12 +52,20 @@ _IMAGE = (
     "rgb_to_hsv rgb_to_yiq rgb_to_yuv rot90 total_variation transpose yiq_to_rgb yuv_to_rgb"
 )
 _LINALG = "band_part diag diag_part einsum l2_normalize matmul matrix_transpose matvec norm tensordot trace"
-_SIGNAL = "fft fft2d fft3d frame hamming_window hann_window ifft ifft2d irfft overlap_and_add rfft rfft2d stft inverse_stft"
-_STRINGS = "as_string join length lower regex_full_match regex_replace split strip substr to_hash_bucket_fast to_number upper"
+_SIGNAL = (
+    "fft fft2d fft3d frame hamming_window hann_window ifft ifft2d irfft overlap_and_add rfft rfft2d stft inverse_stft"
+)
+_STRINGS = (
+    "as_string join length lower regex_full_match regex_replace split strip substr to_hash_bucket_fast to_number upper"
+)
 
 _PLACES = {
     "__operators__.": _OPERATORS,
     "": _ROOT,
+    "compat.v1.": _ROOT,
+    "compat.v1.image.": _IMAGE,
+    "compat.v1.math.": _MATH,
+    "compat.v1.nn.": _NN,
     "math.": _MATH,
     "nn.": _NN,
     "image.": _IMAGE,
@@ -65,7 +73,7 @@ _PLACES = {
     "signal.": _SIGNAL,
     "strings.": _STRINGS,
 }
-FUNCTIONS = frozenset(place + name for place, names in _PLACES.items() for name in names.split()) - {"math"}
+FUNCTIONS = frozenset(place + name for place, names in _PLACES.items() for name in names.split())
 
 
 def function_name(description: Object) -> str:
@@ -73,7 +81,7 @@ def function_name(description: Object) -> str:
     return str(fields(description).get("function"))
 
 
-class TensorFlowCall(keras.Operation):
+class TensorFlowCall(keras.Operation):  # type: ignore[misc]
     """Calls one function of TensorFlow."""
 
     def __init__(self, function: str, name: str) -> None:

@@ -49,7 +49,7 @@ def _cudnn_gates(values: Sequence[np.ndarray], shapes: Sequence[Shape]) -> int:
 
 
 def _from_cudnn(values: Values, bias_shape: Shape, gates: int) -> Values:
-    """cuDNN has each gate's kernels transposed, and two biases that are added up."""
+    """In the layout of cuDNN each gate's kernels are transposed, and there are two biases, which are added up."""
     (name, kernel), (recurrent_name, recurrent), (bias_name, bias) = values
     kernel = np.hstack([part.T.reshape(part.shape, order="F") for part in np.hsplit(kernel, gates)])
     recurrent = np.hstack([part.T for part in np.hsplit(recurrent, gates)])

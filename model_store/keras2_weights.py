@@ -1,4 +1,4 @@
-"""Gives a model the values that an HDF5 file of Keras 1 or 2 has for it: each to exactly one variable, none left over."""
+"""Gives a model the values that an HDF5 file of Keras has for it: each to one variable, and none left over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def assign_weights(file: h5py.File, layers: Mapping[str, Any]) -> None:
     Raises:
         LoadError: A value has no variable, a variable no value, or their shapes differ.
     """
-    group = file["model_weights"] if "model_weights" in file else file
+    group = file.get("model_weights", file)
     saved = {name: values for name in _names(group, "layer_names") if (values := _values(group[name]))}
     if TOP_LEVEL in group and _values(group[TOP_LEVEL]):
         raise LoadError("has weights outside of its layers, whose meaning only its own code knows.")
@@ -37,7 +37,9 @@ def assign_weights(file: h5py.File, layers: Mapping[str, Any]) -> None:
 def _compare(what: str, wanted: Any, saved: Any) -> None:
     if wanted ^ saved:
         unknown, missing = (", ".join(sorted(names)) or "none" for names in (saved - wanted, wanted - saved))
-        raise LoadError(f"does not fit its own description: {what} it does not describe: {unknown}; without: {missing}.")
+        raise LoadError(
+            f"does not fit its own description: {what} it does not describe: {unknown}; without: {missing}."
+        )
 
 
 def _names(group: h5py.Group, key: str) -> list[str]:
@@ -66,7 +68,8 @@ def _assign(layer: str, variables: Sequence[Any], values: Values) -> None:
     for variable, (name, value) in zip(variables, _in_order(variables, values), strict=True):
         if tuple(variable.shape) != value.shape:
             raise LoadError(
-                f"has a weight {name} of shape {value.shape} for its layer {layer!r}, which needs {tuple(variable.shape)}."
+                f"has a weight {name} of shape {value.shape} for its layer {layer!r}, "
+                f"which needs {tuple(variable.shape)}."
             )
         variable.assign(value)
 

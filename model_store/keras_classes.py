@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -32,7 +31,7 @@ def layer_class(name: str) -> Any:
     return found if isinstance(found, type) and issubclass(found, keras.layers.Layer) else None
 
 
-def activation(name: str) -> Callable[[Any], Any] | None:
+def activation(name: str) -> Any:
     """The activation that Keras 3 has under this name; None where it has none."""
     return _function("keras.activations", name)
 
@@ -46,7 +45,7 @@ def find(module: str | None, name: str, is_function: bool) -> Any:
         is_function: Whether it is a function, else a class.
     """
     if is_function:
-        modules = FUNCTION_MODULES if module == "builtins" else {module} & set(FUNCTION_MODULES)
+        modules = [place for place in FUNCTION_MODULES if module in ("builtins", place)]
         return next((found for place in modules if (found := _function(place, name))), None)
     if module is None:
         return layer_class(name) or _class("keras.models", name) or _class("keras", name)
@@ -54,7 +53,7 @@ def find(module: str | None, name: str, is_function: bool) -> Any:
 
 
 def _function(module: str, name: str) -> Any:
-    found = getattr(sys.modules.get(module), name, None)
+    found: Any = getattr(sys.modules.get(module), name, None)
     return found if callable(found) and not isinstance(found, type) and name not in NOT_COMPUTING else None
 
 

@@ -1,4 +1,4 @@
-"""Refuses a description that would bring its own code, or layers that Keras does not have. Pure, and before any loading.
+"""Refuses a description that would bring its own code, or layers that Keras does not have, before anything is loaded.
 
 What Keras may make of a description are the classes and functions that `keras_classes` finds: an allowlist, since what
 Keras's own safe mode forbids is a list of what somebody has thought of.
@@ -14,10 +14,10 @@ from model_store.errors import LoadError
 from model_store.keras2_activations import activation_name, is_known_activation
 from model_store.keras2_layers import ACTIVATION_KEYS, class_in_keras_3
 from model_store.keras2_ops import FUNCTIONS, OP_CLASSES, function_name
+from model_store.keras2_own_layers import OWN_LAYERS
 from model_store.keras_classes import CODE_LAYERS
 from model_store.keras_config import MODEL_CLASSES, KerasConfig, Object, fields, layer_name, layers, objects
 
-LAMBDAS = ("Lambda", "__lambda__")
 # How a description writes values that JSON does not have.
 VALUES = frozenset({"__tensor__", "__numpy__", "__bytes__", "__slice__", "__ellipsis__", "__keras_tensor__"})
 
@@ -25,12 +25,12 @@ VALUES = frozenset({"__tensor__", "__numpy__", "__bytes__", "__slice__", "__elli
 def refuse_code(config: KerasConfig, custom_objects: Mapping[str, Any]) -> None:
     """Raise LoadError where a description asks for anything but Keras's own layers and those the operator names."""
     described = list(objects(config.model))
-    lambdas = sorted({layer_name(item) for item in described if item["class_name"] in LAMBDAS})
-    if lambdas:
+    lambdas = sorted({layer_name(item) for item in described if item["class_name"] == "Lambda"})
+    if lambdas or any(item["class_name"] == "__lambda__" for item in described):
         raise LoadError(
-            f"has Lambda layers ({', '.join(lambdas)}): their code lies in the file and would run in the worker, so "
-            "they are refused. Rebuild the model with layers of Keras in their place; or, where you trust who made "
-            "this very file, name its SHA-256 in model.toml as trusted_sha256."
+            f"has Lambda layers ({', '.join(lambdas) or 'a lambda within a layer'}): their code lies in the file and "
+            "would run in the worker, so they are refused. Rebuild the model with layers of Keras in their place; or, "
+            "where you trust who made this very file, name its SHA-256 in model.toml as trusted_sha256."
         )
     code = sorted({item["class_name"] for item in described if item["class_name"] in CODE_LAYERS})
     if code:
@@ -69,7 +69,7 @@ def _missing(config: KerasConfig, custom_objects: Collection[str]) -> Iterator[s
             if function_name(layer) not in FUNCTIONS:
                 yield f"tf.{function_name(layer)}"
         elif class_name not in custom_objects and class_name not in MODEL_CLASSES:
-            if keras_classes.layer_class(class_in_keras_3(class_name)) is None:
+            if not _is_stock(class_name):
                 yield class_name
             yield from _missing_activations(layer, custom_objects)
 
@@ -82,15 +82,20 @@ def _missing_activations(layer: Object, custom_objects: Collection[str]) -> Iter
             yield name
         elif isinstance(value, dict) and name is None and value.get("class_name") not in custom_objects:
             class_name = str(value.get("class_name"))
-            if keras_classes.layer_class(class_in_keras_3(class_name)) is None:
+            if not _is_stock(class_name):
                 yield class_name
+
+
+def _is_stock(class_name: str) -> bool:
+    return class_name in OWN_LAYERS or keras_classes.layer_class(class_in_keras_3(class_name)) is not None
 
 
 def _missing_in_keras_3(described: Collection[Object], custom_objects: Collection[str]) -> Iterator[str]:
     for item in described:
         class_name, registered_name = item["class_name"], item.get("registered_name")
         name = str(item.get("config")) if class_name == "function" else class_name
-        if class_name in VALUES or not custom_objects.isdisjoint({name, class_name, registered_name}):
+        is_model = class_name in MODEL_CLASSES and "module" not in item
+        if is_model or class_name in VALUES or {name, class_name, registered_name} & set(custom_objects):
             continue
         if keras_classes.find(item.get("module"), name, class_name == "function") is None:
             yield name

@@ -136,3 +136,8 @@ def fields(description: Object) -> Object:
 def layer_name(layer: Object) -> str:
     """A layer's own name, or else its class."""
     return str(fields(layer).get("name") or layer.get("name") or layer["class_name"])
+
+
+def keras_3_name(name: str) -> str:
+    """What an older file's layer is named in Keras 3: nothing with a slash, and no name that Keras gives by itself."""
+    return f"{name.replace('/', '__')}_"

@@ -12,6 +12,7 @@ import keras
 
 from model_store.custom_objects import find_custom_objects
 from model_store.errors import LoadError
+from model_store.keras2_archive import assign_archived_weights
 from model_store.keras2_model import build_model
 from model_store.keras2_weights import assign_weights
 from model_store.keras_code import refuse_code
@@ -65,7 +66,7 @@ def _load_keras_2(path: Path, config: KerasConfig, custom_objects: Mapping[str, 
     if not built.input_names:
         raise LoadError(NEVER_BUILT)
     if config.is_zip:
-        built.model.load_weights(path)
+        assign_archived_weights(path, config.model, built.model)
     else:
         with h5py.File(path) as file:
             assign_weights(file, built.layers)

@@ -1,4 +1,4 @@
-"""What leads out of a Keras file: HDF5 links and storage in other files, and members of an archive with paths of theirs.
+"""What leads out of a Keras file: HDF5 links and storage in other files, members of an archive that lie elsewhere.
 
 A model is one file. One that has parts of it elsewhere would make the worker read whatever file it names.
 """

@@ -91,7 +91,8 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
         (
             "label = 1",
             "has an unknown key label; "
-            "known are kind, labels, outputs, min_score, run_timeout_s, trusted_sha256, image, device, batching.",
+            "known are kind, labels, outputs, min_score, run_timeout_s, trusted_sha256, image, device, batching, "
+            "custom_objects.",
         ),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
