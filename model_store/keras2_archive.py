@@ -19,7 +19,6 @@ import numpy as np
 
 from model_store.errors import LoadError
 from model_store.keras_config import MODEL_CLASSES, Object, fields, inner_layers, keras_3_name, layer_name
-from model_store.keras_links import refuse_hdf5_links
 
 WEIGHTS_MEMBER = "model.weights.h5"
 VALUES = "vars"
@@ -41,7 +40,6 @@ def assign_archived_weights(path: Path, description: Object, model: Any) -> None
             )
         content = BytesIO(archive.read(WEIGHTS_MEMBER))
     with h5py.File(content) as file:
-        refuse_hdf5_links(file)
         taken = _assign(file, description, model)
         saved = sum(_count(file[name]) for name in file if name not in TRAINING_GROUPS)
     if not taken == saved == len(model.weights):

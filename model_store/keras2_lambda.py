@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -34,14 +35,12 @@ def _function(value: Any, name: str, custom_objects: Mapping[str, Any]) -> Any:
         if value in custom_objects:
             return custom_objects[value]
         raise LoadError(f"needs the function {value} for its layer {name!r}; name it under [custom_objects].")
-    code = (
-        value.get("config")
-        if isinstance(value, dict)
-        else dict(zip(("code", "defaults", "closure"), value, strict=False))
-    )
+    if isinstance(value, dict):
+        value = [fields(value).get(part) for part in CODE_PARTS]
     try:
-        described = {"class_name": "__lambda__", "config": {"value": code}}
-        return keras.saving.deserialize_keras_object(described, safe_mode=False)
+        described = {"class_name": "__lambda__", "config": {"value": value}}
+        found = keras.saving.deserialize_keras_object(described, safe_mode=False)
+        return FunctionType(found.__code__, dict(NAMES), name, found.__defaults__, found.__closure__)
     # Bytecode of another version of Python ends in any error.
     except Exception as error:
         raise LoadError(

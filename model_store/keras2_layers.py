@@ -111,6 +111,9 @@ def translate(class_name: str, config: Mapping[str, Any], known: Collection[str]
     if class_name in ("GRU", "GRUCell", "GRUV1"):
         # Without the argument the file is older than the choice, which Keras 3 decides the other way.
         arguments.setdefault("reset_after", False)
+    if arguments.get("stateful"):
+        # What one job leaves behind is nothing that the next one should find.
+        arguments["stateful"] = False
     if class_name.startswith("CuDNN"):
         arguments |= {"activation": "tanh", "recurrent_activation": "sigmoid"}
         arguments |= {"reset_after": True} if class_name == "CuDNNGRU" else {}

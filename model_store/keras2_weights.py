@@ -38,7 +38,7 @@ def _compare(what: str, wanted: Any, saved: Any) -> None:
     if wanted ^ saved:
         unknown, missing = (", ".join(sorted(names)) or "none" for names in (saved - wanted, wanted - saved))
         raise LoadError(
-            f"does not fit its own description: {what} it does not describe: {unknown}; without: {missing}."
+            f"does not fit its own description: {what} it does not describe: {unknown}; that have none: {missing}."
         )
 
 

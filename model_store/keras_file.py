@@ -16,7 +16,7 @@ from model_store.keras2_archive import assign_archived_weights
 from model_store.keras2_model import build_model
 from model_store.keras2_weights import assign_weights
 from model_store.keras_code import refuse_code
-from model_store.keras_config import KerasConfig, read_config
+from model_store.keras_config import KerasConfig, objects, read_config
 from model_store.keras_program import trace
 from model_store.program import Program, one_line
 from model_store.spec import ModelSpec
@@ -80,6 +80,9 @@ NEVER_BUILT = (
 
 
 def _load_keras_3(path: Path, config: KerasConfig, custom_objects: Mapping[str, Any], trusted: bool) -> Loaded:
+    # Keras goes by the name under which a class was registered, people by that of the class.
+    registered = {item.get("registered_name"): custom_objects.get(item["class_name"]) for item in objects(config.model)}
+    custom_objects = {**custom_objects, **{name: found for name, found in registered.items() if name and found}}
     model = keras.models.load_model(path, custom_objects=custom_objects, compile=False, safe_mode=not trusted)
     try:
         inputs = list(model.inputs)

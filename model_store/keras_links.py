@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import stat
 import zipfile
+from io import BytesIO
 from pathlib import PurePosixPath, PureWindowsPath
 
 import h5py
@@ -15,6 +16,9 @@ from model_store.errors import LoadError
 
 # A zip member's Unix mode is in the upper half of its attributes (APPNOTE.TXT 4.4.15).
 MODE_SHIFT = 16
+# Keras does not compress its archives, and weights hardly can be.
+MAX_EXPANSION = 100
+LARGE_BYTES = 268_435_456
 
 
 def refuse_hdf5_links(file: h5py.File) -> None:
@@ -56,9 +60,15 @@ def refuse_zip_links(archive: zipfile.ZipFile) -> None:
             raise LoadError(_sentence(f"its member {member.filename!r} is a symbolic link"))
         if _leaves(member.filename):
             raise LoadError(_sentence(f"its member {member.filename!r} would lie outside of it"))
+        if member.file_size > LARGE_BYTES and member.file_size > MAX_EXPANSION * member.compress_size:
+            raise LoadError(f"has a member {member.filename!r} that would unpack to {member.file_size} bytes.")
         if member.filename in names:
             raise LoadError(f"has two members named {member.filename!r}, so it is not clear which one counts.")
         names.add(member.filename)
+    for name in names:
+        if name.endswith(".h5"):
+            with h5py.File(BytesIO(archive.read(name))) as file:
+                refuse_hdf5_links(file)
 
 
 def _leaves(name: str) -> bool:
