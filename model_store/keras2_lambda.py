@@ -7,10 +7,16 @@ from types import FunctionType
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from model_store.errors import LoadError
 from model_store.keras2_layers import dtype_name
 from model_store.keras_config import Object, fields, keras_3_name, layer_name
+
+# What functions in models have always been able to take for granted.
+NAMES = {"keras": keras, "np": np, "tf": tf}
+CODE_PARTS = ("code", "defaults", "closure")
 
 
 def make_lambda(description: Object, custom_objects: Mapping[str, Any]) -> Any:

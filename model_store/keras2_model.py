@@ -20,6 +20,7 @@ from model_store.keras2_calls import Reference, read_call, read_tensors, referen
 from model_store.keras2_graph import Graph
 from model_store.keras2_lambda import make_lambda
 from model_store.keras2_layers import ACTIVATION_KEYS, RECURRENT, class_in_keras_3, dtype_name, translate
+from model_store.keras2_nodes import NODE_CLASSES, make_node
 from model_store.keras2_ops import OP_CLASSES, TensorFlowCall, make_op, op_keywords
 from model_store.keras2_own_layers import OWN_LAYERS
 from model_store.keras_classes import layer_class
@@ -87,6 +88,8 @@ class _Builder:
         class_name, config = description["class_name"], fields(description)
         if class_name in MODEL_CLASSES:
             return self.model(description).model
+        if class_name in NODE_CLASSES:
+            return make_node(description, keras_3_name(layer_name(description)))
         if class_name in OP_CLASSES:
             return make_op(description, keras_3_name(layer_name(description)))
         if class_name == "Lambda" and self._runs_code:

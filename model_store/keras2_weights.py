@@ -23,15 +23,22 @@ def assign_weights(file: h5py.File, layers: Mapping[str, Any]) -> None:
         LoadError: A value has no variable, a variable no value, or their shapes differ.
     """
     group = file.get("model_weights", file)
-    saved = {name: values for name in _names(group, "layer_names") if (values := _values(group[name]))}
+    saved = saved_layers(file)
     if TOP_LEVEL in group and _values(group[TOP_LEVEL]):
         raise LoadError("has weights outside of its layers, whose meaning only its own code knows.")
     wanted = {name: variables for name, layer in layers.items() if (variables := _variables(layer))}
-    _compare("layers with weights", wanted.keys(), saved.keys())
-    for name, values in saved.items():
-        _assign(name, wanted[name], converted(values, [tuple(variable.shape) for variable in wanted[name]]))
+    _compare("layers with weights", wanted.keys(), set(saved))
+    for name in saved:
+        shapes = [tuple(variable.shape) for variable in wanted[name]]
+        _assign(name, wanted[name], converted(_values(group[name]), shapes))
     for layer in layers.values():
         _finish(layer)
+
+
+def saved_layers(file: h5py.File) -> list[str]:
+    """The layers that the file has weights for, in its order."""
+    group = file.get("model_weights", file)
+    return [name for name in _names(group, "layer_names") if _names(group[name], "weight_names")]
 
 
 def _compare(what: str, wanted: Any, saved: Any) -> None:

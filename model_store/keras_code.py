@@ -13,6 +13,7 @@ from model_store import keras_classes
 from model_store.errors import LoadError
 from model_store.keras2_activations import activation_name, is_known_activation
 from model_store.keras2_layers import ACTIVATION_KEYS, class_in_keras_3
+from model_store.keras2_nodes import NODE_CLASSES, OPERATORS, node_of
 from model_store.keras2_ops import FUNCTIONS, OP_CLASSES, function_name
 from model_store.keras2_own_layers import OWN_LAYERS
 from model_store.keras_classes import CODE_LAYERS
@@ -65,7 +66,10 @@ def _missing(config: KerasConfig, custom_objects: Collection[str]) -> Iterator[s
     """What a description of Keras 1 or 2 names beside Keras's own."""
     for layer in layers(config.model):
         class_name = layer["class_name"]
-        if class_name in OP_CLASSES:
+        if class_name in NODE_CLASSES:
+            if node_of(layer).op not in OPERATORS:
+                yield f"the operator {node_of(layer).op}"
+        elif class_name in OP_CLASSES:
             if function_name(layer) not in FUNCTIONS:
                 yield f"tf.{function_name(layer)}"
         elif class_name not in custom_objects and class_name not in MODEL_CLASSES:

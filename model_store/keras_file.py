@@ -14,7 +14,7 @@ from model_store.custom_objects import find_custom_objects
 from model_store.errors import LoadError
 from model_store.keras2_archive import assign_archived_weights
 from model_store.keras2_model import build_model
-from model_store.keras2_weights import assign_weights
+from model_store.keras2_weights import assign_weights, saved_layers
 from model_store.keras_code import refuse_code
 from model_store.keras_config import KerasConfig, objects, read_config
 from model_store.keras_program import trace
@@ -88,7 +88,23 @@ def _load_keras_3(path: Path, config: KerasConfig, custom_objects: Mapping[str, 
         inputs = list(model.inputs)
     except (AttributeError, TypeError):
         raise LoadError(NEVER_BUILT) from None
+    if not config.is_zip:
+        # Keras goes by the order of the layers, which changes from version to version, and not by their names.
+        with h5py.File(path) as file:
+            if saved_layers(file) != [layer.name for layer in model.layers if layer.weights]:
+                assign_weights(file, {layer.name: layer for layer in model.layers})
+    _forget_states(model)
     return model, [tensor.name for tensor in inputs], _output_names(model)
+
+
+def _forget_states(layer: Any) -> None:
+    """What one job leaves behind in a recurrent layer is nothing that the next one should find."""
+    if getattr(layer, "stateful", False) and isinstance(layer, keras.layers.RNN):
+        layer.stateful = False
+    inner = [getattr(layer, key, None) for key in ("layer", "forward_layer", "backward_layer")]
+    for member in [*getattr(layer, "layers", ()), *inner]:
+        if member is not None:
+            _forget_states(member)
 
 
 def _output_names(model: Any) -> list[str]:

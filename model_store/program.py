@@ -61,5 +61,14 @@ def one_line(error: Exception) -> str:
 
 
 def _is_noise(line: str) -> bool:
-    noise = ("Graph execution error", "Detected at node", "File ", "Traceback", "[[", "<stack traces", "node ")
+    noise = (
+        "Graph execution error",
+        "Exception encountered when calling",
+        "Detected at node",
+        "File ",
+        "Traceback",
+        "[[",
+        "<stack traces",
+        "node ",
+    )
     return line.startswith(noise)
