@@ -33,10 +33,12 @@ _NAMES = (
     "StridedSlice Sub Sum Tan Tanh Tile TopKV2 Transpose Unpack Where Xdivy Xlogy ZerosLike"
 )
 OPERATORS = frozenset(_NAMES.split())
+# An attribute that has another name in Python.
+RENAMED = {"squeeze_dims": "axis"}
 
 
 def node_of(description: Object) -> Any:
-    """The node that a description has, as JSON in it; raises LoadError where it has none."""
+    """The node that a description has, as JSON, text or not; raises LoadError where it has none."""
     node = fields(description).get("node_def")
     try:
         return json_format.ParseDict(json.loads(node) if isinstance(node, str) else node or {}, NodeDef())
@@ -50,7 +52,11 @@ class Node(keras.Operation):  # type: ignore[misc]
     def __init__(self, node: Any, constants: Mapping[int, Any], name: str) -> None:
         super().__init__(name=name)
         self._run = getattr(tf.raw_ops, node.op)
-        self._inputs = op_def_registry.get(node.op).input_arg
+        definition = op_def_registry.get(node.op)
+        attributes = {RENAMED.get(attribute.name, attribute.name) for attribute in definition.attr}
+        # Python has other names for some inputs, in the same order.
+        names = [name for name in inspect.signature(self._run).parameters if name not in {*attributes, "name"}]
+        self._inputs = dict(zip(names, definition.input_arg, strict=True))
         self._node = node
         self._constants = constants
 
@@ -60,10 +66,10 @@ class Node(keras.Operation):  # type: ignore[misc]
         for place, value in sorted(self._constants.items()):
             tensors.insert(place, value)
         given = {}
-        for argument in self._inputs:
+        for name, argument in self._inputs.items():
             count = self._node.attr[argument.number_attr].i if argument.number_attr else 1
             taken, tensors = [self._tensor(argument, tensor) for tensor in tensors[:count]], tensors[count:]
-            given[argument.name] = taken if argument.number_attr else taken[0]
+            given[name] = taken if argument.number_attr else taken[0]
         return self._run(**given, **self._attributes())
 
     def _tensor(self, argument: Any, value: Any) -> Any:
@@ -72,8 +78,9 @@ class Node(keras.Operation):  # type: ignore[misc]
 
     def _attributes(self) -> dict[str, Any]:
         """Those that the inputs do not tell."""
-        names = inspect.signature(self._run).parameters.keys() & self._node.attr.keys()
-        return {name: _python_value(self._node.attr[name]) for name in names}
+        values = {RENAMED.get(name, name): value for name, value in self._node.attr.items()}
+        names = inspect.signature(self._run).parameters.keys() & values.keys()
+        return {name: _python_value(values[name]) for name in names}
 
 
 def make_node(description: Object, name: str) -> Node:

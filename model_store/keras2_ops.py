@@ -17,7 +17,7 @@ from model_store.keras_config import Object, fields
 
 OP_CLASSES = frozenset({"TFOpLambda", "SlicingOpLambda"})
 
-_OPERATORS = "add sub mul truediv floordiv mod pow neg abs getitem logical_and logical_or logical_xor eq ne lt gt le ge"
+_OPERATORS = "add eq getitem ne"
 _ROOT = (
     "abs add add_n argmax argmin argsort batch_to_space boolean_mask broadcast_to cast clip_by_norm clip_by_value "
     "complex concat cos cumsum divide einsum equal exp expand_dims eye fill floor gather gather_nd greater "
