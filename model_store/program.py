@@ -18,6 +18,8 @@ Run = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
 # numpy's own kinds: boolean, signed, unsigned, float, complex. Others, such as bfloat16, only TensorFlow has.
 NUMPY_KINDS = "biufc"
 MAX_REASON_LENGTH = 400
+# Keras prints some of its messages in bold.
+TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def one_line(error: Exception) -> str:
     """What an exception of TensorFlow or Keras says, in one line without traces, node names and code."""
     text = getattr(error, "message", None) or str(error) or type(error).__name__
     text = text.partition("\n\nCall arguments received")[0]
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip() for line in TERMINAL_CODES.sub("", text).splitlines()]
     said = [line for line in lines if line and not _is_noise(line)] or [type(error).__name__]
     reason = re.sub(r"\s*(\{\{.*?\}\}|\[\[.*?\]\]|\[Op:[^]]*\](?: name: *)?)\s*", " ", said[0]).strip()
     reason = reason.rstrip(".:")
@@ -66,5 +68,14 @@ def one_line(error: Exception) -> str:
 
 
 def _is_noise(line: str) -> bool:
-    noise = ("Graph execution error", "Detected at node", "File ", "Traceback", "[[", "<stack traces", "node ")
+    noise = (
+        "Graph execution error",
+        "Exception encountered when calling",
+        "Detected at node",
+        "File ",
+        "Traceback",
+        "[[",
+        "<stack traces",
+        "node ",
+    )
     return line.startswith(noise)

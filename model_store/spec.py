@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ SPEC_FILE_NAME = "model.toml"
 KINDS = ("tensors", "classifier", "detector")
 TOP_KEYS = (
     *("kind", "labels", "inputs", "outputs", "min_score", "run_timeout_s", "trusted_sha256"),
-    *("image", "device", "batching"),
+    *("image", "device", "batching", "custom_objects"),
 )
+# A module and a name in it.
+PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST_SIDE = 16_384
 LARGEST_BATCH = 65_536
@@ -90,6 +92,7 @@ class ModelSpec:
         device: Where the model runs.
         batching: How many rows share a call.
         trusted_sha256: Digests of the artifacts that may bring code of their own, see `trust.artifact_digest`.
+        custom_objects: Name in a Keras file to `module:name` of the operator's own class or function.
         file: The model.toml itself, for messages; None where there is none.
     """
 
@@ -103,6 +106,7 @@ class ModelSpec:
     device: DeviceSpec = DeviceSpec()
     batching: BatchingSpec = BatchingSpec()
     trusted_sha256: tuple[str, ...] = ()
+    custom_objects: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
 
 
@@ -147,6 +151,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         device=_parse_device(top.table("device")),
         batching=_parse_batching(top.table("batching")),
         trusted_sha256=top.read("trusted_sha256", "a list of SHA-256 digests, of 64 hex digits each", _digests) or (),
+        custom_objects=top.read("custom_objects", 'a table of "name in the file" = "module:name"', _places) or {},
         file=file,
     )
 
@@ -210,6 +215,13 @@ def _digests(value: Any) -> tuple[str, ...]:
     if not all(SHA256.fullmatch(digest) for digest in digests):
         raise ValueError
     return digests
+
+
+def _places(value: Any) -> Mapping[str, str]:
+    places = {key: name(place) for key, place in value.items()} if isinstance(value, dict) else None
+    if places is None or not all(PLACE.fullmatch(place) for place in places.values()):
+        raise ValueError
+    return places
 
 
 def _labels(value: Any) -> Mapping[int, str]:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store.errors import SpecError
-from model_store.spec import BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
+from model_store.spec import TOP_KEYS, BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
 
 FILE = Path("models/fer/model.toml")
 
@@ -90,9 +90,7 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
     [
         (
             "label = 1",
-            "has an unknown key label; "
-            "known are kind, labels, inputs, outputs, min_score, run_timeout_s, trusted_sha256, "
-            "image, device, batching.",
+            f"has an unknown key label; known are {', '.join(TOP_KEYS)}.",
         ),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
