@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,9 @@ from model_store.signature import Signature, TensorSpec
 
 Run = Callable[[Mapping[str, tf.Tensor]], Mapping[str, tf.Tensor]]
 
+# What TensorFlow and Keras call the signature of a file that has only one; so it is also for formats without names.
+DEFAULT_SIGNATURE = "serving_default"
+
 # numpy's own kinds: boolean, signed, unsigned, float, complex. Others, such as bfloat16, only TensorFlow has.
 NUMPY_KINDS = "biufc"
 MAX_REASON_LENGTH = 400
@@ -22,7 +25,7 @@ MAX_REASON_LENGTH = 400
 
 @dataclass(frozen=True)
 class Program:
-    """An opened model file.
+    """An opened model file by one of its signatures.
 
     Attributes:
         format: "frozen_graph", "saved_model" or "keras".
@@ -30,12 +33,23 @@ class Program:
         run: Takes a tensor for each input and gives at least the signature's outputs; callable from any thread.
         owner: What owns the variables and tables that `run` reads, held here since TensorFlow does not promise that
             a function holds them; None where there are none.
+        function: TensorFlow's concrete function that `run` calls; None where it calls something else.
+        signature_name: What the file calls the signature; jobs that name none get this one.
+        changes_state: Whether `run` may change what later calls give, as one that trains the model does; known only
+            where there are several signatures.
+        others: The same file by its other signatures, by their names.
+        refused: Why further signatures of the file cannot be served, a sentence each, by their names.
     """
 
     format: str
     signature: Signature
     run: Run
     owner: Any = None
+    function: Any = None
+    signature_name: str = DEFAULT_SIGNATURE
+    changes_state: bool = False
+    others: Mapping[str, Program] = field(default_factory=dict)
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def tensor_spec(name: str, tensor: tf.Tensor | tf.TensorSpec) -> TensorSpec:

@@ -14,6 +14,7 @@ from model_store.spec_table import Table, fraction, items, name, number, one_of,
 
 SPEC_FILE_NAME = "model.toml"
 KINDS = ("tensors", "classifier", "detector")
+TOP_KEYS = ("kind", "labels", "signature", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
 LARGEST_SIDE = 16_384
 LARGEST_BATCH = 65_536
 LONGEST_WAIT_MS = 60_000
@@ -76,7 +77,8 @@ class ModelSpec:
     Attributes:
         kind: One of `KINDS`.
         labels: Class number to name; None where the model has no labels.
-        outputs: The outputs wanted, in order; None takes the file's own.
+        signature: The signature that jobs get which name none; None leaves the choice to the file.
+        outputs: The outputs wanted of it, in order; None takes the file's own.
         min_score: What a detection must score to be told, unless the job says otherwise; 0 to 1.
         run_timeout_s: How long one call may take before its worker ends; None leaves it to the operator's setting.
         image: How pictures become inputs; None where the file does not say.
@@ -87,6 +89,7 @@ class ModelSpec:
 
     kind: str = "tensors"
     labels: Mapping[int, str] | None = None
+    signature: str | None = None
     outputs: tuple[str, ...] | None = None
     min_score: float = 0.5
     run_timeout_s: int | None = None
@@ -122,13 +125,14 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
     top = Table(file, "", values)
-    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
+    top.refuse_unknown_keys(*TOP_KEYS)
     labels = top.read("labels", "a list of names or a table of class number = name", _labels)
     implied_kind = "tensors" if labels is None else "classifier"
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
     return ModelSpec(
         kind=top.read("kind", f"one of {', '.join(KINDS)}", one_of(*KINDS)) or implied_kind,
         labels=labels,
+        signature=top.read("signature", "the name of a signature", name),
         outputs=top.read("outputs", "a list of output names", _names),
         min_score=ModelSpec.min_score if min_score is None else min_score,
         run_timeout_s=top.read("run_timeout_s", f"seconds, from 1 to {LONGEST_RUN_S}", whole_number(1, LONGEST_RUN_S)),
