@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from model_store.batch_trial import SEARCH_S, Prepare, find_batching
 from model_store.batching import MOST_ROWS, Batching, at_most, fixed_batching, limited_by_bytes
+from model_store.byte_strings import as_text
 from model_store.errors import InvalidInput, OutOfMemory, PredictError, WarmUpError
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
@@ -44,9 +45,9 @@ class Model:
         signature: The inputs that `predict` takes and the outputs wanted; `warm_up` adds what only a run can show.
         spec: What its model.toml says.
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
-        row_outputs: Names of the outputs with one entry a row on axis 0.
+        row_outputs: Names of the outputs with one entry a row on axis 0; none until `warm_up` has found out.
         takes_many_rows: Whether the rows of several jobs can share one call, whose outputs can then be divided among
-            them.
+            them; not until `warm_up` has found out.
         batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
         before_call: Called before each call of the program, on its thread; somebody may want to know that it lives.
     """
@@ -66,8 +67,8 @@ class Model:
         self.signature = program.signature
         self.spec = spec
         self.image = image
-        self.row_outputs = frozenset(name for name, spec in self.signature.outputs.items() if _has_open_rows(spec))
-        self.takes_many_rows = _takes_many_rows(self.signature, self.row_outputs)
+        self.row_outputs: frozenset[str] = frozenset()
+        self.takes_many_rows = False
         self.batching = Batching()
         self.before_call: Callable[[], None] = _nothing
         self._program = program
@@ -125,7 +126,7 @@ class Model:
 
         Returns:
             An array for each output; those in `row_outputs` have the rows of the inputs on axis 0. Strings come as
-            numpy's `U` dtype, decoded as UTF-8.
+            numpy's `U` dtype, or as objects of `bytes` where they are not all text, see `model_store.byte_strings`.
 
         Raises:
             InvalidInput: The arrays do not fit the signature.
@@ -282,16 +283,10 @@ def _takes_many_rows(signature: Signature, row_outputs: frozenset[str]) -> bool:
     return has_only_rows and row_outputs == set(signature.outputs) and signature.fixed_rows is None
 
 
-def _has_open_rows(spec: TensorSpec) -> bool:
-    return spec.shape is not None and spec.shape[:1] == (None,)
-
-
 def _to_tensor(array: np.ndarray, spec: TensorSpec) -> tf.Tensor:
     return tf.constant(array if spec.dtype == "string" else array.astype(spec.dtype, copy=False))
 
 
 def _to_array(tensor: tf.Tensor) -> np.ndarray:
     array = tensor.numpy()
-    if tensor.dtype != tf.string:
-        return np.asarray(array)
-    return np.array([text.decode("utf-8", "replace") for text in np.ravel(array)], dtype=str).reshape(tensor.shape)
+    return as_text(np.array(array, dtype=object)) if tensor.dtype == tf.string else np.asarray(array)

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from model_store.byte_strings import as_text
+
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]
 
@@ -59,7 +61,9 @@ def split(outputs: Arrays, counts: Sequence[int]) -> list[dict[str, Array]]:
 
 
 def _narrow(array: Array) -> Array:
-    """Strings no wider than they are: a neighbour's may have been wider."""
+    """Strings no wider than they are, and text where they are: a neighbour's may have been wider, or none."""
+    if array.dtype.kind == "O":
+        return as_text(array)
     if array.dtype.kind != "U":
         return array
     return array.astype(f"U{np.strings.str_len(array).max(initial=1)}")
