@@ -21,7 +21,7 @@ from model_store.row_trial import find_rows
 from model_store.signature import Signature, TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
-from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows
+from model_store.warm_up import observed_outputs, repeated_rows, trials, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -211,8 +211,7 @@ class Model:
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
-        for open_size in OPEN_SIZES:
-            inputs = trial_inputs(self.signature, self.image, open_size)
+        for inputs in trials(self.signature, self.image, self._program.trial_strings):
             try:
                 return inputs, self._run(inputs)
             except PredictError as error:

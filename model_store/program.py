@@ -37,6 +37,7 @@ class Program:
         signature_name: What the file calls the signature; jobs that name none get this one.
         changes_state: Whether `run` may change what later calls give, as one that trains the model does; known only
             where there are several signatures.
+        trial_strings: What may be tried for inputs of strings that are no text, such as a serialised message.
         others: The same file by its other signatures, by their names.
         refused: Why further signatures of the file cannot be served, a sentence each, by their names.
     """
@@ -48,6 +49,7 @@ class Program:
     function: Any = None
     signature_name: str = DEFAULT_SIGNATURE
     changes_state: bool = False
+    trial_strings: tuple[bytes, ...] = ()
     others: Mapping[str, Program] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 

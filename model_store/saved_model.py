@@ -14,6 +14,7 @@ from model_store.errors import LoadError
 from model_store.program import DEFAULT_SIGNATURE, Program, one_line
 from model_store.saved_model_file import INTERNAL_PREFIX, SavedModelFile
 from model_store.spec import ModelSpec
+from model_store.trial_examples import find_example
 
 CALL = "__call__"
 # Which signature jobs get that name none: the first of these, else the first by name.
@@ -37,7 +38,8 @@ def open_saved_model(path: Path, spec: ModelSpec) -> Program:
     file.check_variables()
     try:
         loaded, unloaded = file.load()
-        programs, refused = _programs(_functions(loaded), loaded)
+        example = find_example(file.graph)
+        programs, refused = _programs(_functions(loaded), loaded, (example,) if example else ())
     # TensorFlow lets through whatever Python error its parts meet in a folder that is incomplete.
     except Exception as error:
         raise LoadError(f"{path} cannot be used as a SavedModel: {one_line(error)}.") from None
@@ -72,14 +74,16 @@ def _switched_on(function: Any) -> int:
     return sum(leaf is True for leaf in tf.nest.flatten(function.structured_input_signature))
 
 
-def _programs(functions: Mapping[str, Any], loaded: Any) -> tuple[dict[str, Program], dict[str, str]]:
+def _programs(
+    functions: Mapping[str, Any], loaded: Any, strings: tuple[bytes, ...]
+) -> tuple[dict[str, Program], dict[str, str]]:
     """The programs that can be served, and why others cannot, by name; sorted, as the file keeps them in no order."""
     programs, refused = {}, {}
     for name, function in sorted(functions.items()):
         try:
             program = concrete_program(function, loaded)
             is_writer = len(functions) > 1 and changes_state(function)
-            programs[name] = replace(program, signature_name=name, changes_state=is_writer)
+            programs[name] = replace(program, signature_name=name, changes_state=is_writer, trial_strings=strings)
         except LoadError as error:
             refused[name] = str(error)
     return programs, refused
