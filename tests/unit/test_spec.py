@@ -25,6 +25,7 @@ def test_every_key_is_read() -> None:
         """
         kind = "detector"
         labels = {1 = "hand", 3 = "foot"}
+        signature = "detect"
         outputs = ["detection_boxes:0", "detection_scores"]
         min_score = 0.25
         run_timeout_s = 60
@@ -48,6 +49,7 @@ def test_every_key_is_read() -> None:
     assert spec == ModelSpec(
         kind="detector",
         labels={1: "hand", 3: "foot"},
+        signature="detect",
         outputs=("detection_boxes", "detection_scores"),
         min_score=0.25,
         run_timeout_s=60,
@@ -88,7 +90,7 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
         (
             "label = 1",
             "has an unknown key label; "
-            "known are kind, labels, outputs, min_score, run_timeout_s, image, device, batching.",
+            "known are kind, labels, signature, outputs, min_score, run_timeout_s, image, device, batching.",
         ),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
@@ -111,6 +113,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("labels = [1, 2]", "labels"),
         ('labels = {hand = "hand"}', "labels"),
         ('labels = {-1 = "hand"}', "labels"),
+        ("signature = 1", "signature"),
+        ('signature = ""', "signature"),
         ('outputs = "scores"', "outputs"),
         ('outputs = ["scores", "scores:0"]', "outputs"),
         ("min_score = 1.5", "min_score"),
