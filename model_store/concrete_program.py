@@ -40,13 +40,17 @@ def concrete_program(function: Any, owner: Any) -> Program:
     """
     if function.structured_input_signature is None:
         raise LoadError("it does not say what it takes")
-    leaves = tf.nest.flatten(function.structured_input_signature)
-    names = _input_names(leaves)
+    arguments, named = function.structured_input_signature
+    gives = function.structured_outputs
+    leaves = tf.nest.flatten((arguments, named))
+    takes_names = not arguments and all(isinstance(leaf, tf.TensorSpec) for leaf in named.values())
+    names = sorted(named) if takes_names else _input_names(leaves)
     inputs = {name: tensor_spec(name, leaf) for name, leaf in zip(names, leaves, strict=True) if name}
-    outputs = {name: _output_spec(name, leaf) for name, leaf in _named_leaves(function.structured_outputs)}
+    outputs = {name: _output_spec(name, leaf) for name, leaf in _named_leaves(gives)}
     if not outputs:
         raise LoadError("it gives no tensor")
-    run = _flat_run(function) if _is_flat(function, inputs, outputs) else _nested_run(function, leaves, names)
+    is_flat = takes_names and isinstance(gives, Mapping) and set(gives) == set(outputs)
+    run = _flat_run(function, named) if is_flat else _nested_run(function, leaves, names)
     return Program("saved_model", Signature(inputs, outputs), run, owner, function)
 
 
@@ -92,14 +96,12 @@ def _named_leaves(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         yield name or "output_0", value
 
 
-def _is_flat(function: Any, inputs: Mapping[str, TensorSpec], outputs: Mapping[str, TensorSpec]) -> bool:
-    arguments, named = function.structured_input_signature
-    gives = function.structured_outputs
-    return not arguments and set(named) == set(inputs) and isinstance(gives, Mapping) and set(gives) == set(outputs)
-
-
-def _flat_run(function: Any) -> Run:
-    return lambda tensors: function(**tensors)
+def _flat_run(function: Any, named: Mapping[str, tf.TensorSpec]) -> Run:
+    # TensorFlow makes a Python name of any other, and would say so with each call.
+    keywords = {name: name if name.isidentifier() else spec.name for name, spec in named.items()}
+    if all(name == keyword for name, keyword in keywords.items()):
+        return lambda tensors: function(**tensors)
+    return lambda tensors: function(**{keywords[name]: tensor for name, tensor in tensors.items()})
 
 
 def _nested_run(function: Any, leaves: Sequence[Any], names: Sequence[str | None]) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -96,16 +96,18 @@ class SavedModelFile:
         """
         graph = type(self.graph).FromString(self.graph.SerializeToString())
         graph.ClearField("object_graph_def")
-        refused: dict[str, str] = {}
+        refused = {name: "two of its inputs are one tensor" for name in _twice_fed(graph.signature_def)}
+        for name in refused:
+            del graph.signature_def[name]
         while True:
             try:
                 return self._load_copy(graph), refused
             except Exception as error:
-                name = next((name for name in graph.signature_def if f"signature '{name}' depends" in str(error)), None)
-                if name is None:
+                at_fault = [name for name in graph.signature_def if f"signature '{name}' depends" in str(error)]
+                if not at_fault:
                     raise
-                del graph.signature_def[name]
-                refused[name] = "it depends on a placeholder that is none of its inputs"
+                del graph.signature_def[at_fault[0]]
+                refused[at_fault[0]] = "it depends on a placeholder that is none of its inputs"
 
     def _load_copy(self, graph: Any) -> Any:
         """Load a changed graph, from a folder that leads to the same variables and assets."""
@@ -132,6 +134,17 @@ def _parse(file: Path) -> Any:
     if not content.meta_graphs:
         raise LoadError(f"{file} is empty or not a SavedModel's file: it holds no graph.")
     return content
+
+
+def _twice_fed(signatures: Mapping[str, Any]) -> list[str]:
+    """The signatures for which TensorFlow would refuse all of them."""
+    twice_fed = []
+    for name, signature in signatures.items():
+        # Sparse ones have no name of their own.
+        tensors = [tensor.name for tensor in signature.inputs.values() if tensor.name]
+        if len(set(tensors)) < len(tensors):
+            twice_fed.append(name)
+    return twice_fed
 
 
 def _served_graph(file: Path, graphs: Sequence[Any]) -> Any:

@@ -22,7 +22,7 @@ Arrays = Mapping[str, np.ndarray]
 def trials(signature: Signature, image: ImageSpec | None, strings: Sequence[bytes]) -> Iterator[Arrays]:
     """What to try a model with, one after the other until it runs: one row of zeros or of empty strings each.
 
-    Inputs of strings are also tried with other strings than empty ones, of which a picture is one.
+    Inputs of strings are also tried with other strings than empty ones, such as a number and a picture.
 
     Args:
         signature: What the model takes.
@@ -30,7 +30,7 @@ def trials(signature: Signature, image: ImageSpec | None, strings: Sequence[byte
         strings: What its own strings may be.
     """
     has_strings = any(spec.dtype == "string" for spec in signature.inputs.values())
-    for string in (b"", *strings, _picture()) if has_strings else (b"",):
+    for string in (b"", *strings, b"0", _picture()) if has_strings else (b"",):
         for open_size in OPEN_SIZES:
             yield trial_inputs(signature, image, open_size, string)
 

@@ -122,6 +122,7 @@ def many(session: Any) -> Any:
         "sparse_in": signature_def({"s": sparse}, {"y": tf.reduce_sum(v1.sparse_tensor_to_dense(sparse), 0)}),
         "sparse_out": signature_def({"x": x}, {"s": tf.sparse.from_dense(x)}),
         "steps": only_steps,
+        "twice": signature_def({"x": x, "x_again": x}, {"y": x * 2.0}),
         "constant": signature_def({}, {"c": tf.constant([1.0, 2.0])}),
     }
     return signatures, {}
@@ -144,6 +145,7 @@ def test_each_signature_is_served_or_refused_on_its_own(tmp_path: Path) -> None:
     assert card["refused_signatures"] == {
         "sparse_out": "its output 's' is a SparseTensor, and only dense tensors can be answered",
         "steps": "it gives no tensor",
+        "twice": "two of its inputs are one tensor",
         "unfed": "it depends on a placeholder that is none of its inputs",
     }
     with pytest.raises(InvalidInput, match="one of serving_default, constant, sparse_in, got 'steps'"):
@@ -436,3 +438,16 @@ def test_strings_come_out_as_text_where_they_are_and_else_as_bytes(tmp_path: Pat
     assert model.predict({"text": np.array(odd, object)})["again"].tolist() == odd
     assert model.predict({"text": np.array("ab")}, "one")["twice"].tolist() == "abab"
     assert model.predict({"text": np.array(b"\xff", object)}, "one")["twice"].tolist() == b"\xff\xff"
+
+
+def test_names_that_no_language_knows_are_kept(tmp_path: Path) -> None:
+    def build(session: Any) -> Any:
+        x = v1.placeholder(tf.float32, [None, 3], "x")
+        return {"a b/é:0": signature_def({"in put:0": x}, {"out/put:0 é": x * 2.0})}, {}
+
+    save_v1(new_folder(tmp_path), (["serve"], build))
+    model = loaded(tmp_path)
+    assert model.signature_name == "a b/é:0"
+    assert {name: array.tolist() for name, array in model.predict({"in put:0": X}).items()} == {
+        "out/put:0 é": (2 * X).tolist()
+    }
