@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,6 +16,7 @@ from google.protobuf.text_format import Parse, ParseError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model_store.errors import LoadError
+from model_store.program import one_line
 from model_store.store import SAVED_MODEL_FILE, SAVED_MODEL_FILES, SAVED_MODEL_TEXT_FILE
 
 SERVE = "serve"
@@ -21,6 +24,8 @@ SERVE = "serve"
 FOREIGN_TAGS = ("tpu", "train")
 # TensorFlow's own signatures, which initialise or train.
 INTERNAL_PREFIX = "__saved_model"
+# How TensorFlow names the files with the values of variables, of which there may be several.
+SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
 
@@ -58,9 +63,9 @@ class SavedModelFile:
         is_stateless = all(node.WhichOneof("kind") != "variable" for node in nodes)
         if is_stateless and all(node.op not in VARIABLE_OPS for node in self.graph.graph_def.node):
             return
-        shards = {file.name for file in folder.glob("variables.data-*-of-*")}
-        count = max((shard.rpartition("-")[2] for shard in shards), default="00001")
-        names = [f"variables.data-{number:05d}-of-{count}" for number in range(int(count) if count.isdigit() else 0)]
+        shards = [shard for file in folder.glob("variables.data-*") if (shard := SHARD.fullmatch(file.name))]
+        count = max((shard[1] for shard in shards), default="00001")
+        names = (f"variables.data-{number:05d}-of-{count}" for number in range(int(count)))
         missing = [name for name in ("variables.index", *names) if not (folder / name).is_file()]
         if missing:
             raise LoadError(
@@ -76,13 +81,18 @@ class SavedModelFile:
         Raises:
             Exception: Of many kinds, where TensorFlow refuses it.
         """
-        if self.file.name in SAVED_MODEL_FILES and not self._has_optimizer():
-            try:
-                return tf.saved_model.load(str(self.file.parent), tags=list(self.graph.meta_info_def.tags)), {}
-            except Exception:
-                if all(name.startswith(INTERNAL_PREFIX) for name in self.graph.signature_def):
-                    raise
-        return self._load_graph_alone()
+        if self.file.name not in SAVED_MODEL_FILES or self._has_optimizer():
+            return self._load_graph_alone()
+        try:
+            return tf.saved_model.load(str(self.file.parent), tags=list(self.graph.meta_info_def.tags)), {}
+        except Exception:
+            with suppress(LoadError):
+                if self._has_signatures():
+                    return self._load_graph_alone()
+            raise
+
+    def _has_signatures(self) -> bool:
+        return any(not name.startswith(INTERNAL_PREFIX) for name in self.graph.signature_def)
 
     def _has_optimizer(self) -> bool:
         return any(node.slot_variables for node in self.graph.object_graph_def.nodes)
@@ -102,7 +112,7 @@ class SavedModelFile:
         while True:
             try:
                 return self._load_copy(graph), refused
-            except Exception as error:
+            except LoadError as error:
                 at_fault = [name for name in graph.signature_def if f"signature '{name}' depends" in str(error)]
                 if not at_fault:
                     raise
@@ -110,14 +120,18 @@ class SavedModelFile:
                 refused[at_fault[0]] = "it depends on a placeholder that is none of its inputs"
 
     def _load_copy(self, graph: Any) -> Any:
-        """Load a changed graph, from a folder that leads to the same variables and assets."""
+        """Load a changed graph, from a folder that leads to the same variables and assets; raises LoadError."""
         with TemporaryDirectory() as copy:
             for entry in self.file.parent.iterdir():
                 if entry.name not in (*SAVED_MODEL_FILES, self.file.name):
                     (Path(copy) / entry.name).symlink_to(entry.resolve())
             content = SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
             (Path(copy) / SAVED_MODEL_FILE).write_bytes(content.SerializeToString())
-            return tf.saved_model.load(copy)
+            try:
+                return tf.saved_model.load(copy)
+            except Exception as error:
+                # Nobody who reads of it could find the copy.
+                raise LoadError(one_line(error).replace(copy, str(self.file.parent))) from None
 
 
 def _parse(file: Path) -> Any:

@@ -22,6 +22,9 @@ from tests.valkey import Valkey
 #: What no text is, and what numpy's strings would lose.
 ODD_BYTES = [b"\xff\xd8\xff\0", "zwölf".encode(), b""]
 
+#: Nothing is to be searched for while the worker starts.
+TOML = "[batching]\nmax_batch_size = 32"
+
 
 class Three(tf.Module):
     """y = 2x + 1, y = 3x, and text as it came."""
@@ -44,7 +47,7 @@ def url(valkey: Valkey, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
     """The API's, with a worker of the model `three` behind it."""
     folder, module = tmp_path_factory.mktemp("three"), Three()
     signatures = {"serving_default": module.twice, "thrice": module.thrice, "echo": module.echo}
-    tf.saved_model.save(module, str(version_folder(folder / "store", "three")), signatures=signatures)
+    tf.saved_model.save(module, str(version_folder(folder / "store", "three", toml=TOML)), signatures=signatures)
     connect(valkey.url).flushall()
     worker = LiveWorker(folder / "store", valkey.url, "three", folder / "worker").start()
     api = LiveApi(folder, valkey.url).start()
