@@ -6,6 +6,7 @@ two fields: `length`, and `bytes` with as many as the longest has.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,20 @@ def as_text(strings: Array) -> Array:
     if any(text.endswith("\0") for text in texts):
         return strings
     return np.array(texts, dtype=str).reshape(strings.shape)
+
+
+def concatenate(arrays: Sequence[Array]) -> Array:
+    """What numpy gives, but where some are text and others bytes: then all are bytes."""
+    if len({array.dtype.kind for array in arrays} & {"U", "O"}) > 1:
+        return np.concatenate([_as_bytes(array) if array.dtype.kind == "U" else array for array in arrays])
+    return np.concatenate(arrays)
+
+
+def _as_bytes(texts: Array) -> Array:
+    strings = np.empty(texts.shape, object)
+    for index in np.ndindex(texts.shape):
+        strings[index] = str(texts[index]).encode()
+    return strings
 
 
 def pack(strings: Array) -> Array:

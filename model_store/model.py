@@ -35,7 +35,7 @@ OTHER_SEARCH_S = 0.5
 
 
 class Model:
-    """A model by one of its signatures, that predicts, from any thread; it knows itself by the others.
+    """A model by one of its signatures, that predicts, from any thread. By the default one it knows the others.
 
     Attributes:
         name: Its name in the store.
@@ -197,7 +197,7 @@ class Model:
                 raise WarmUpError(f"The trials of further signatures took {OTHERS_S} s.")
 
         for name, other in self._others.items():
-            if self._program.others[name].changes_state:
+            if other._program.changes_state:
                 continue
             untried, before_call = copy(other), other.before_call
             other.before_call = check_time
@@ -205,7 +205,7 @@ class Model:
                 other.warm_up(OTHER_SEARCH_S)
                 other.before_call = before_call
                 other.batching = at_most(other.batching, self.spec.batching.max_batch_size or MOST_ROWS)
-            except WarmUpError:
+            except (PredictError, WarmUpError):
                 # What was found out before is only a part, and useless.
                 self._others[name] = untried
 

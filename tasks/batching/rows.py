@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from model_store.byte_strings import as_text
+from model_store.byte_strings import as_text, concatenate
 
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]
@@ -47,7 +47,7 @@ def join(jobs: Sequence[Arrays]) -> Arrays:
     """One job's rows below the other's. All have the same group."""
     if len(jobs) == 1:
         return jobs[0]
-    return {name: np.concatenate([inputs[name] for inputs in jobs]) for name in jobs[0]}
+    return {name: concatenate([inputs[name] for inputs in jobs]) for name in jobs[0]}
 
 
 def split(outputs: Arrays, counts: Sequence[int]) -> list[dict[str, Array]]:

@@ -431,11 +431,14 @@ def test_a_model_that_decodes_pictures_is_tried_with_one_and_served(tmp_path: Pa
 def test_strings_come_out_as_text_where_they_are_and_else_as_bytes(tmp_path: Path) -> None:
     echo = tf.function(lambda text: {"again": text}, [tf.TensorSpec([None], tf.string, "text")])
     one = tf.function(lambda text: {"twice": tf.strings.join([text, text])}, [tf.TensorSpec([], tf.string, "text")])
-    save_signatures(new_folder(tmp_path), serving_default=echo, one=one)
+    single = tf.function(lambda text: {"again": text}, [tf.TensorSpec([1], tf.string, "text")])
+    save_signatures(new_folder(tmp_path), serving_default=echo, one=one, single=single)
     model = loaded(tmp_path)
     assert model.predict({"text": np.array(["zwölf", ""])})["again"].dtype.kind == "U"
     odd = [b"\xff\0", "zwölf".encode()]
     assert model.predict({"text": np.array(odd, object)})["again"].tolist() == odd
+    # Also where each row is a call of its own.
+    assert model.predict({"text": np.array(odd, object)}, "single")["again"].tolist() == odd
     assert model.predict({"text": np.array("ab")}, "one")["twice"].tolist() == "abab"
     assert model.predict({"text": np.array(b"\xff", object)}, "one")["twice"].tolist() == b"\xff\xff"
 

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import io
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from api.validation import check_json
-from model_store.byte_strings import as_text, pack, unpack
+from model_store.byte_strings import as_text, concatenate, pack, unpack
 from model_store.errors import InvalidInput
 from model_store.signature import Signature, TensorSpec
 from tasks.payload import NPY, NPZ, decode_arrays, encode_arrays, read_headers
@@ -46,6 +50,13 @@ def test_bytes_without_zeros_at_the_end_are_what_numpy_itself_writes() -> None:
     assert pack(objects([b"ab\0"])).dtype.names == ("length", "bytes")
     array = np.array([["a"]])
     assert unpack(array) is array
+
+
+def test_text_and_bytes_below_each_other_are_bytes() -> None:
+    below = concatenate([np.array(["a", "ö"]), objects([b"\xff"])])
+    assert below.tolist() == [b"a", "ö".encode(), b"\xff"]
+    assert concatenate([np.array(["a"]), np.array(["bc"])]).dtype.str[1:] == "U2"
+    assert concatenate([np.array([1]), np.array([2.5])]).tolist() == [1, 2.5]
 
 
 def test_shapes_stay() -> None:
@@ -125,3 +136,31 @@ def test_a_signature_without_inputs_takes_an_empty_object_or_archive() -> None:
     assert decode_arrays(NPZ, checked.payload, NOTHING) == {}
     with pytest.raises(InvalidInput, match="which holds one array"):
         read_headers(NPY, b"", NOTHING, 1000)
+
+
+JSON_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=3)
+    | st.binary(max_size=4).map(lambda data: {"b64": b64encode(data).decode()}),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["b64", "x"]), inner, max_size=2),
+    max_leaves=6,
+)
+
+
+@given(st.lists(st.binary(max_size=6), min_size=1, max_size=5))
+def test_any_bytes_are_the_same_through_json_and_back(strings: list[bytes]) -> None:
+    encoded = [{"b64": b64encode(string).decode()} for string in strings]
+    checked = check_json({"instances": encoded}, TEXTS, 10_000)
+    arrays = decode_arrays(checked.content_type, checked.payload, TEXTS)
+    assert arrays["text"].tolist() == strings
+    again = result_json(encode_result(arrays, None, None))["outputs"]["text"]
+    assert [b64decode(item["b64"]) if isinstance(item, dict) else item.encode() for item in again] == strings
+
+
+@given(JSON_VALUES)
+def test_whatever_stands_for_strings_is_taken_or_refused_in_a_sentence(value: Any) -> None:
+    with suppress(InvalidInput):
+        checked = check_json({"inputs": {"text": value}}, TEXTS, 10_000)
+        assert decode_arrays(checked.content_type, checked.payload, TEXTS)["text"].ndim == 1
