@@ -20,6 +20,7 @@ def record_json(job: Job) -> dict[str, Any]:
         "status": str(job.status),
         "lane": str(job.lane),
         "tag": job.tag,
+        "signature": job.signature or None,
         "rows": job.rows,
         "created_at": iso_time(job.created_at_us),
         "started_at": iso_time(job.started_at_us),

@@ -10,7 +10,6 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model_store.errors import LoadError
 
@@ -33,26 +32,6 @@ def read_graph(path: Path) -> Any:
         if graph_def is not None and graph_def.node and all(node.name and node.op for node in graph_def.node):
             return graph_def
     raise LoadError(f"{path} is not a frozen graph, or only a part of one: {_hint(content)}.")
-
-
-def read_saved_model(path: Path) -> Any:
-    """The SavedModel message in a file, in binary or in text form.
-
-    Raises:
-        LoadError: The file cannot be read or holds no such thing.
-    """
-    content = _read(path)
-    for parse in (SavedModel.FromString, _text_saved_model):
-        saved_model = _tried(parse, content)
-        if saved_model is not None and saved_model.meta_graphs:
-            return saved_model
-    raise LoadError(f"{path} begins like a SavedModel's file, but it is damaged or only a part of one.")
-
-
-def holds_saved_model(path: Path) -> bool:
-    """Whether a file, whatever its name, begins like a SavedModel's. Raises LoadError where it cannot be read."""
-    start = _read_start(path)
-    return start.startswith(SAVED_MODEL_START) or start.lstrip().startswith(SAVED_MODEL_TEXT)
 
 
 def holds_graph(path: Path) -> bool:
@@ -97,10 +76,6 @@ def _text_graph(content: bytes) -> Any:
 
 def _text_meta_graph(content: bytes) -> Any:
     return text_format.Parse(content.decode(), MetaGraphDef()).graph_def
-
-
-def _text_saved_model(content: bytes) -> Any:
-    return text_format.Parse(content.decode(), SavedModel())
 
 
 def _hint(content: bytes) -> str:

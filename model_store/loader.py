@@ -15,10 +15,9 @@ from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
 from model_store.model import Model
 from model_store.program import Program
-from model_store.renamed_saved_model import open_renamed_saved_model
 from model_store.saved_model import open_saved_model
 from model_store.signature import Signature
-from model_store.spec import ModelSpec, read_spec
+from model_store.spec import BatchingSpec, ModelSpec, read_spec
 from model_store.store import SAVED_MODEL_FILE, StoredModel
 from model_store.store_links import refuse_links_outside
 
@@ -40,9 +39,35 @@ def load(stored: StoredModel) -> Model:
 def open_model(stored: StoredModel, spec: ModelSpec) -> Model:
     """Open an artifact wherever it lies, with what a model.toml says. Raises like `load`."""
     program = _open(stored.path, spec)
+    _check_signature(program, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
     check_spec(spec, program.signature)
-    return Model(stored, program, spec, find_image_spec(program.signature, spec))
+    others = {name: _load_other(stored, other, spec) for name, other in program.others.items()}
+    return Model(stored, program, spec, find_image_spec(program.signature, spec), others)
+
+
+def _check_signature(program: Program, spec: ModelSpec) -> None:
+    if spec.signature in (None, program.signature_name):
+        return
+    if spec.signature in program.refused:
+        reason = program.refused[spec.signature]
+        raise SpecError(f"{spec.file}: signature is {spec.signature}, which cannot be served: {reason}.")
+    names = ", ".join([program.signature_name, *program.others])
+    raise SpecError(f"{spec.file}: signature is {spec.signature}, but the model's are {names}.")
+
+
+def _load_other(stored: StoredModel, program: Program, spec: ModelSpec) -> Model:
+    """The model by a further signature, with what of model.toml fits it: it is written for the default one."""
+    spec = replace(spec, outputs=None, batching=BatchingSpec(max_batch_wait_ms=spec.batching.max_batch_wait_ms))
+    try:
+        check_spec(spec, program.signature)
+    except SpecError:
+        spec = replace(spec, kind="tensors")
+    try:
+        image = find_image_spec(program.signature, spec)
+    except SpecError:
+        image = None
+    return Model(stored, program, spec, image)
 
 
 def check_spec(spec: ModelSpec, signature: Signature) -> None:
@@ -60,7 +85,7 @@ def _open(path: Path, spec: ModelSpec) -> Program:
     if found.name in KERAS_SUFFIXES:
         return _open_keras(path, found, spec)
     if found.name == SAVED_MODEL:
-        return open_renamed_saved_model(path, spec)
+        return open_saved_model(path, spec)
     if found.name in (GRAPH, GRAPH_TEXT):
         return open_frozen_graph(path, spec)
     expected = "a frozen graph" if path.suffix.lower() == ".pb" else "a Keras file or any other model"

@@ -16,7 +16,7 @@ from model_store.spec_table import Table, fraction, items, name, number, one_of,
 SPEC_FILE_NAME = "model.toml"
 KINDS = ("tensors", "classifier", "detector")
 TOP_KEYS = (
-    *("kind", "labels", "inputs", "outputs", "min_score", "run_timeout_s", "trusted_sha256"),
+    *("kind", "labels", "signature", "inputs", "outputs", "min_score", "run_timeout_s", "trusted_sha256"),
     *("image", "device", "batching", "custom_objects"),
 )
 # A module and a name in it.
@@ -84,8 +84,9 @@ class ModelSpec:
     Attributes:
         kind: One of `KINDS`.
         labels: Class number to name; None where the model has no labels.
+        signature: The signature that jobs get which name none; None leaves the choice to the file.
         inputs: The tensors that are a frozen graph's inputs, in order; None finds them.
-        outputs: The outputs wanted, in order; None takes the file's own.
+        outputs: The outputs wanted of the signature, in order; None takes the file's own.
         min_score: What a detection must score to be told, unless the job says otherwise; 0 to 1.
         run_timeout_s: How long one call may take before its worker ends; None leaves it to the operator's setting.
         image: How pictures become inputs; None where the file does not say.
@@ -99,6 +100,7 @@ class ModelSpec:
     kind: str = "tensors"
     labels: Mapping[int, str] | None = None
     inputs: tuple[str, ...] | None = None
+    signature: str | None = None
     outputs: tuple[str, ...] | None = None
     min_score: float = 0.5
     run_timeout_s: int | None = None
@@ -144,6 +146,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         kind=top.read("kind", f"one of {', '.join(KINDS)}", one_of(*KINDS)) or implied_kind,
         labels=labels,
         inputs=top.read("inputs", "a list of input names", _names),
+        signature=top.read("signature", "the name of a signature", name),
         outputs=top.read("outputs", "a list of output names", _names),
         min_score=ModelSpec.min_score if min_score is None else min_score,
         run_timeout_s=top.read("run_timeout_s", f"seconds, from 1 to {LONGEST_RUN_S}", whole_number(1, LONGEST_RUN_S)),

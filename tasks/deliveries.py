@@ -116,7 +116,7 @@ class Deliveries:
     def _look(self, job_id: str, answer: list[Any]) -> Look:
         if answer[0] != b"taken":
             return Look(answer[0].decode())
-        _, attempt, version, pinned, content_type, rows, min_score, annotate, payload = answer
+        _, attempt, version, pinned, content_type, rows, min_score, annotate, signature, payload = answer
         job = Job(
             id=job_id,
             model=self._model,
@@ -126,6 +126,7 @@ class Deliveries:
             rows=int(rows),
             min_score=None if min_score is None else float(min_score),
             annotate=annotate == b"1",
+            signature=signature.decode() if signature else "",
             worker=self._worker,
             attempt=int(attempt),
         )

@@ -50,6 +50,7 @@ RECORD_HALF = {
     "tasks.submission",
 }
 SIGNATURE_HALF = {
+    "model_store.byte_strings",
     "model_store.errors",
     "model_store.json_arrays",
     "model_store.pictures",

@@ -25,6 +25,7 @@ def test_every_key_is_read() -> None:
         """
         kind = "detector"
         labels = {1 = "hand", 3 = "foot"}
+        signature = "detect"
         outputs = ["detection_boxes:0", "detection_scores"]
         min_score = 0.25
         run_timeout_s = 60
@@ -50,6 +51,7 @@ def test_every_key_is_read() -> None:
     assert spec == ModelSpec(
         kind="detector",
         labels={1: "hand", 3: "foot"},
+        signature="detect",
         outputs=("detection_boxes", "detection_scores"),
         min_score=0.25,
         run_timeout_s=60,
@@ -113,6 +115,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("labels = [1, 2]", "labels"),
         ('labels = {hand = "hand"}', "labels"),
         ('labels = {-1 = "hand"}', "labels"),
+        ("signature = 1", "signature"),
+        ('signature = ""', "signature"),
         ('outputs = "scores"', "outputs"),
         ('outputs = ["scores", "scores:0"]', "outputs"),
         ("min_score = 1.5", "min_score"),
