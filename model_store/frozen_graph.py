@@ -59,10 +59,9 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
     except Exception as error:
         raise LoadError(f"{path} cannot be used as a frozen graph: {one_line(error)}.") from None
     opened = partial(_open_rows, graph, ends, tables, signature)
+    run = _run(function, signature)
     strings = tuple(dict.fromkeys(trial_bytes(graph, ends.nodes, ends.inputs).values()))
-    return Program(
-        "frozen_graph", signature, _run(function, signature), tables, open_rows=opened, trial_strings=strings
-    )
+    return Program("frozen_graph", signature, run, tables, open_rows=opened, trial_strings=strings)
 
 
 def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:

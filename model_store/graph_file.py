@@ -13,11 +13,8 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 
 from model_store.errors import LoadError
 
-# The first field of each message, as protobuf writes it: a SavedModel's is the number of its format.
-SAVED_MODEL_START = b"\x08"
+# The first field of the message, as protobuf writes it.
 GRAPH_STARTS = (b"\x0a", b"\x12", b"\x22")
-# A comment or a field's name stands at the beginning of the text form.
-SAVED_MODEL_TEXT = b"saved_model_schema_version"
 
 
 def read_graph(path: Path) -> Any:
@@ -49,7 +46,7 @@ def _read(path: Path) -> bytes:
 def _read_start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(2 * len(SAVED_MODEL_TEXT))
+            return file.read(1)
     except OSError as error:
         raise LoadError(f"{path} cannot be read: {error.strerror}.") from None
 

@@ -95,7 +95,8 @@ def _open(path: Path, spec: ModelSpec) -> Program:
 def _open_folder(folder: Path, spec: ModelSpec) -> Program:
     """A frozen graph may go by the name of a SavedModel's file."""
     file = folder / SAVED_MODEL_FILE
-    return open_frozen_graph(file, spec) if holds_graph(file) else open_saved_model(folder, spec)
+    is_graph = file.is_file() and holds_graph(file)
+    return open_frozen_graph(file, spec) if is_graph else open_saved_model(folder, spec)
 
 
 def _open_keras(path: Path, found: FileFormat, spec: ModelSpec) -> Program:
