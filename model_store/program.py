@@ -50,8 +50,8 @@ class Program:
     signature: Signature
     run: Run
     owner: Any = None
-    open_rows: Callable[[int], Iterator[Run]] | None = None
     function: Any = None
+    open_rows: Callable[[int], Iterator[Run]] | None = None
     signature_name: str = DEFAULT_SIGNATURE
     changes_state: bool = False
     trial_strings: tuple[bytes, ...] = ()
