@@ -12,6 +12,8 @@ from pathlib import Path
 
 from model_store.errors import LoadError
 
+# Only a name tells a graph: its bytes begin in many ways.
+GRAPH_SUFFIXES = (".pb", ".pbtxt", ".meta")
 # Enough for every mark below; a tar's is the farthest.
 START_BYTES = 1024
 # The last eight bytes of a checkpoint's index (tensorflow/tsl/lib/io/format.h).
@@ -73,6 +75,7 @@ TFLITE = FileFormat(OTHER, "a TensorFlow Lite model", f"Find the model that it w
 ONNX = FileFormat(OTHER, "an ONNX model", CONVERT)
 PYTORCH = FileFormat(OTHER, "a PyTorch model", CONVERT)
 TENSORFLOW_JS = FileFormat(OTHER, "a model's description in JSON, without weights", EXPORT)
+TEXT_GRAPH = FileFormat(GRAPH_TEXT, "a graph in text form")
 TEXT = FileFormat(OTHER, "a text file")
 
 
@@ -94,7 +97,7 @@ def recognize(path: Path) -> FileFormat:
         raise LoadError(f"{path} is empty.")
     if zipfile.is_zipfile(path):
         return _of_zip(path)
-    return _by_start(start) or _by_place(path, start, end) or _of_text(start) or _by_name(path)
+    return _by_start(start) or _by_place(path, start, end) or _of_text(path, start) or _by_name(path)
 
 
 def _by_start(start: bytes) -> FileFormat | None:
@@ -109,14 +112,14 @@ def _by_place(path: Path, start: bytes, end: bytes) -> FileFormat | None:
         (start[:2] == b"BM" and start[6:10] == bytes(4), FileFormat(OTHER, "a BMP picture")),
         (start[257:262] == b"ustar", FileFormat(OTHER, "a tar archive", UNPACK)),
         (start[8:10] == b'{"' and start[5:8] == b"\0\0\0", FileFormat(OTHER, "a file of safetensors", CONVERT)),
-        (end == INDEX_END or ".data-0" in path.name or path.suffix in (".ckpt", ".meta"), CHECKPOINT),
+        (end == INDEX_END or ".data-0" in path.name or path.suffix == ".ckpt", CHECKPOINT),
         (path.suffix.lower() == ".onnx" or (start[:2] in ONNX_STARTS and b"onnx" in start), ONNX),
         (start[:3] == b"\x08\x01\x12", FileFormat(SAVED_MODEL, "a SavedModel's file")),
     )
     return next((found for is_it, found in marks if is_it), None)
 
 
-def _of_text(start: bytes) -> FileFormat | None:
+def _of_text(path: Path, start: bytes) -> FileFormat | None:
     try:
         text = start.decode("utf-8-sig").lstrip() if b"\0" not in start else ""
     except UnicodeDecodeError as error:
@@ -125,18 +128,20 @@ def _of_text(start: bytes) -> FileFormat | None:
     if not text.isprintable() and any(not sign.isprintable() and not sign.isspace() for sign in text):
         return None
     begins: tuple[tuple[tuple[str, ...], FileFormat], ...] = (
-        (("node {", "node{", "library {", "versions {"), FileFormat(GRAPH_TEXT, "a graph in text form")),
+        (("node {", "node{", "library {", "versions {", "meta_info_def {"), TEXT_GRAPH),
         (("saved_model_schema_version", "meta_graphs {"), FileFormat(SAVED_MODEL, "a SavedModel's file in text form")),
         (("<!doctype html", "<html"), WEB_PAGE),
         (("{",), TENSORFLOW_JS if "class_name" in text or "modelTopology" in text else TEXT),
         (("model_checkpoint_path:",), CHECKPOINT),
     )
     found = next((kind for marks, kind in begins if text.lower().startswith(marks)), None)
+    if found is None and text and path.suffix.lower() in GRAPH_SUFFIXES:
+        return TEXT_GRAPH
     return found or (TEXT if text else None)
 
 
 def _by_name(path: Path) -> FileFormat:
-    return FileFormat(GRAPH, "a graph") if path.suffix.lower() == ".pb" else UNKNOWN
+    return FileFormat(GRAPH, "a graph") if path.suffix.lower() in GRAPH_SUFFIXES else UNKNOWN
 
 
 def _of_zip(path: Path) -> FileFormat:
