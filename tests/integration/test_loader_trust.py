@@ -292,14 +292,16 @@ def test_a_function_may_be_called_by_its_name_as_tensorflow_1_does(tmp_path: Pat
 
 def test_many_refused_operators_make_one_readable_sentence(tmp_path: Path) -> None:
     def build() -> None:
-        for number in range(9):
-            tf.io.read_file(f"/etc/{number}", name=f"read_{number}")
-        tf.raw_ops.MatchingFiles(pattern="/*")
-        tf.raw_ops.TextLineReaderV2()
-        x()
+        harmful = [tf.io.read_file("/etc/passwd"), tf.raw_ops.MatchingFiles(pattern="/*")[0]]
+        harmful += [tf.raw_ops.RestoreV2(prefix="m", tensor_names=["a"], shape_and_slices=[""], dtypes=[tf.string])[0]]
+        with tf.control_dependencies([tf.raw_ops.Abort(), tf.io.write_file("a", "b"), tf.raw_ops.TextLineReaderV2()]):
+            tf.strings.join([*harmful, tf.strings.as_string(x()[0, 0])], name="y")
 
     put_graph(tmp_path, build)
-    assert len(str(refused(tmp_path))) < 800
+    error = refused(tmp_path)
+    assert len(error.operators) == 6
+    assert " and 2 more. A model file is a program" in str(error)
+    assert len(str(error)) < 800
 
 
 def test_a_damaged_file_is_not_called_untrusted(tmp_path: Path) -> None:
