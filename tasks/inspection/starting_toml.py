@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from model_store.signature import TensorSpec, shape_text
 from tasks.inspection.report import Report, signatures
 
 LABEL_EXAMPLES = 3
+ANYONE_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def starting_toml(report: Report) -> str:
@@ -91,6 +93,9 @@ def _comment(text: str) -> str:
 def write_new(file: Path, text: str) -> str | None:
     """Write a file that does not exist yet; gives the reason where that cannot be done."""
     try:
+        # Whoever took the right to write away meant it, also for root, whom the system would let through.
+        if not file.parent.stat().st_mode & ANYONE_WRITES:
+            return f"{file} was not written: its folder is read-only."
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
     except FileExistsError:

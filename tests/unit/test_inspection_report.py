@@ -152,5 +152,12 @@ def test_a_file_is_written_once_and_never_again(tmp_path: Path) -> None:
     )
 
 
+def test_nothing_is_written_into_a_folder_that_is_read_only(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir(mode=0o555)
+    assert write_new(folder / "model.toml", "a") == f"{folder / 'model.toml'} was not written: its folder is read-only."
+    assert not list(folder.iterdir())
+
+
 def test_the_json_can_be_written_as_json() -> None:
     assert json.loads(json.dumps(to_json(REPORT))) == to_json(REPORT)
