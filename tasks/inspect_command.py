@@ -15,7 +15,7 @@ from model_store.store import FILE_SUFFIXES
 from model_store.trust import artifact_digest
 from tasks.inspection.findings import Findings
 from tasks.inspection.process import inspect_apart
-from tasks.inspection.report import Report, to_json, to_lines
+from tasks.inspection.report import Report, printable, to_json, to_lines
 from tasks.inspection.starting_toml import starting_toml, write_new
 from tasks.inspection.subject import Subject, find_subject, refuse_other_files
 
@@ -59,7 +59,7 @@ def inspect(path: Path, as_json: bool, toml_file: Path | None, no_toml: bool, ti
         for line in to_lines(report):
             click.echo(line)
         if report.findings.reason:
-            click.echo(report.findings.reason, err=True)
+            click.echo(printable(report.findings.reason), err=True)
     sys.exit(0 if report.loads else EXIT_CANNOT_BE_SERVED)
 
 

@@ -78,7 +78,7 @@ def signatures(found: Findings) -> dict[str, Any]:
 def to_lines(report: Report) -> Iterator[str]:
     """The report for people, but for the reason why it cannot be served."""
     found = report.findings
-    yield str(report.path)
+    yield printable(str(report.path))
     yield from _facts(report)
     for name, signature in signatures(found).items():
         yield _line("signature", name)
@@ -143,7 +143,12 @@ def _tensor(kind: str, name: str, spec: Mapping[str, Any], has_rows: bool) -> st
 
 
 def _line(label: str, value: str) -> str:
-    return f"{label:{LABEL_WIDTH}} {value}"
+    return f"{label:{LABEL_WIDTH}} {printable(value)}"
+
+
+def printable(text: str) -> str:
+    """The text without signs that a terminal would obey, as names come from files of strangers."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def size_text(size_bytes: int) -> str:

@@ -58,6 +58,12 @@ def test_a_model_that_can_be_served_is_described_to_people() -> None:
     ]
 
 
+def test_names_from_a_file_do_not_command_the_terminal() -> None:
+    signature = {"inputs": {"\x1b[31mx\n": {"dtype": "string", "shape": None}}, "outputs": {}}
+    found = replace(FOUND, saved_by="\x1b[2J", card={**CARD, "signature": signature})
+    assert all(line.isprintable() for line in to_lines(replace(REPORT, findings=found)))
+
+
 def test_the_json_has_all_keys_whatever_was_found() -> None:
     served, broken = to_json(REPORT), to_json(Report(Path("m.h5"), None, None, Findings(reason="It is broken.")))
     assert set(served) == set(broken)
