@@ -34,6 +34,10 @@ def load(stored: StoredModel) -> Model:
     """
     spec = read_spec(stored.folder)
     program = _open(stored.path, spec)
+    if spec.inputs and program.format != "frozen_graph":
+        raise SpecError(
+            f"{spec.file}: inputs is for frozen graphs; this model's are {', '.join(program.signature.inputs)}."
+        )
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
     check_spec(spec, program.signature)
     return Model(stored, program, spec, find_image_spec(program.signature, spec))

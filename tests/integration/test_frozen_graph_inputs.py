@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from model_store.errors import InvalidInput, LoadError
+from model_store.errors import InvalidInput, LoadError, SpecError
 from model_store.loader import load
 from model_store.signature import TensorSpec
 from model_store.store import find_model
+from tests import tiny_models
 from tests.old_graphs import assert_same, graph_def, opened, put_graph, tf1
 
 X = np.array([[1, 2, 3], [4, 5, 6]], "float32")
@@ -193,6 +194,12 @@ def test_inputs_that_do_not_fit_the_graph_are_told(tmp_path: Path, toml: str, re
 
     put_graph(tmp_path, build, toml)
     with pytest.raises(LoadError, match=reason):
+        load(find_model(tmp_path, "m"))
+
+
+def test_inputs_are_not_chosen_for_files_that_tell_their_own(tmp_path: Path) -> None:
+    tiny_models.add_linear(tmp_path, "m", toml='inputs = ["x"]')
+    with pytest.raises(SpecError, match=r"model.toml: inputs is for frozen graphs; this model's are x."):
         load(find_model(tmp_path, "m"))
 
 
