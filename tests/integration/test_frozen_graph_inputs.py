@@ -183,7 +183,7 @@ def test_model_toml_names_the_inputs_also_inner_ones(tmp_path: Path) -> None:
     ("toml", "reason"),
     [
         ('inputs = ["z"]', "it has no node z, which inputs in model.toml asks for"),
-        ('inputs = ["a"]', "its outputs need b too, which inputs in model.toml leaves out"),
+        ('inputs = ["a"]', "its outputs need b too, which is not among its inputs"),
         ('inputs = ["a", "b", "a:1"]', "it has no tensor a:1, which inputs in model.toml asks for"),
         ('outputs = ["a"]', "its a, which outputs in model.toml asks for, is an input"),
     ],
@@ -236,6 +236,20 @@ def test_a_shape_that_was_not_declared_is_told_by_what_computes_with_it(
     assert_same(model, graph, {"image": x}, {"image": x})
     with pytest.raises(InvalidInput):
         model.predict({"image": x[0]})
+
+
+def test_a_rank_is_found_beside_a_switch(tmp_path: Path) -> None:
+    def build() -> None:
+        trains = tf1.placeholder(tf.bool, name="is_training")
+        turned = tf.transpose(image(), (0, 2, 1))
+        tf.identity(tf1.cond(trains, lambda: turned, lambda: 2 * turned), name="y")
+
+    graph = graph_def(build)
+    put_graph(tmp_path, graph)
+    model = opened(tmp_path)
+    assert model.signature.inputs == {"image": TensorSpec("float32", (None, None, None))}
+    x = np.ones((2, 3, 4), "float32")
+    assert_same(model, graph, {"image": x, "is_training": False}, {"image": x})
 
 
 def test_a_shape_that_the_writer_noted_is_used(tmp_path: Path) -> None:
