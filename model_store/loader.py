@@ -39,11 +39,19 @@ def load(stored: StoredModel) -> Model:
 def open_model(stored: StoredModel, spec: ModelSpec) -> Model:
     """Open an artifact wherever it lies, with what a model.toml says. Raises like `load`."""
     program = _open(stored.path, spec)
+    _check_inputs(program, spec)
     _check_signature(program, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
     check_spec(spec, program.signature)
     others = {name: _load_other(stored, other, spec) for name, other in program.others.items()}
     return Model(stored, program, spec, find_image_spec(program.signature, spec), others)
+
+
+def _check_inputs(program: Program, spec: ModelSpec) -> None:
+    if spec.inputs and program.format != "frozen_graph":
+        raise SpecError(
+            f"{spec.file}: inputs is for frozen graphs; this model's are {', '.join(program.signature.inputs)}."
+        )
 
 
 def _check_signature(program: Program, spec: ModelSpec) -> None:
