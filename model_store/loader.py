@@ -14,6 +14,7 @@ from model_store.graph_file import holds_graph
 from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
 from model_store.model import Model
+from model_store.other_signatures import SEARCH_S
 from model_store.program import Program
 from model_store.saved_model import open_saved_model
 from model_store.signature import Signature
@@ -75,7 +76,7 @@ def _load_other(stored: StoredModel, program: Program, spec: ModelSpec) -> Model
         image = find_image_spec(program.signature, spec)
     except SpecError:
         image = None
-    return Model(stored, program, spec, image)
+    return Model(stored, program, spec, image, search_s=SEARCH_S)
 
 
 def check_spec(spec: ModelSpec, signature: Signature) -> None:
