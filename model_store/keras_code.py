@@ -89,7 +89,7 @@ def _missing_activations(layer: Object, custom_objects: Collection[str]) -> Iter
             yield str(class_name)
 
 
-def _is_stock(layer: Object) -> bool:
+def _is_stock(layer: Any) -> bool:
     class_name = str(layer.get("class_name"))
     return class_name in OWN_LAYERS or bool(keras_classes.layer_class(class_in_keras_3(class_name, fields(layer))))
 
