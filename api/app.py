@@ -22,6 +22,7 @@ from api.drain_rates import DrainRates
 from api.errors import install_error_answers
 from api.request_body import MemoryRequest
 from api.services import Services
+from api.validation import MAX_PICTURES
 from api.waiting import Waiters
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
@@ -29,8 +30,8 @@ from tasks.settings import Settings
 
 ENDPOINTS = (submit_job, get_job, cancel_job, job_result, query_jobs, list_models, health, metrics, index)
 
-#: A form has a picture and five parameters, none of them long.
-MAX_FORM_PARTS = 16
+#: A form has pictures and six parameters, none of them long.
+MAX_FORM_PARTS = MAX_PICTURES + 16
 MAX_FORM_TEXT_BYTES = 65_536
 
 

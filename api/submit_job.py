@@ -19,7 +19,7 @@ from api.prefer import Preferences, parse_prefer
 from api.record import poll_headers, queue_json, record_with_result
 from api.request_body import JSON, json_kind, parse_object, read_bytes
 from api.services import services
-from api.validation import Input, check_arrays, check_json, check_picture
+from api.validation import Input, check_arrays, check_json, check_picture, check_pictures
 from api.waiting import MAX_WAIT_S, Place
 from model_store.errors import InvalidInput
 from tasks.errors import BrokerUnavailable, QueueFull
@@ -134,21 +134,25 @@ def _read_picture(card: ModelCard, mimetype: str) -> Received:
             "For pictures, add a table [image] to its model.toml."
         )
     fields: NamedValues = []
+    max_pixels = services().settings.max_image_pixels
     if mimetype == FORM:
-        data = _form_picture()
+        files = _form_pictures()
         # werkzeug names a part None whose header has no name.
         fields = [(name or "", text) for name, text in request.form.items(multi=True)]
     else:
-        data = read_bytes()
-    return Received(check_picture(data, services().settings.max_image_pixels), fields, data)
+        files = [read_bytes()]
+    if len(files) == 1:
+        return Received(check_picture(files[0], max_pixels), fields, files[0])
+    checked = check_pictures(files, max_pixels, card.signature)
+    return Received(checked, fields, checked.payload)
 
 
-def _form_picture() -> bytes:
+def _form_pictures() -> list[bytes]:
     files = list(request.files.items(multi=True))
-    if [name for name, _ in files] == ["image"]:
-        return files[0][1].stream.read()
+    if files and all(name == "image" for name, _ in files):
+        return [file.stream.read() for _, file in files]
     got = ", ".join(str(name)[:40] for name, _ in files) or "no file"
-    raise InvalidInput("image", "exactly one file, in the form's field image", got)
+    raise InvalidInput("image", "one file or several, each in a field image of the form", got)
 
 
 def _accepted(card: ModelCard) -> str:

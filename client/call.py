@@ -40,6 +40,7 @@ class JobOptions:
     Attributes:
         lane: "interactive" or "bulk".
         min_score: Detectors: the least score of a detection that is answered.
+        max_detections: Detectors: the most detections of a picture that are answered.
         annotate: Detectors: also draw the boxes.
         expires_in_s: Not run later than this after its submission, in s.
         tag: A word of the client's own, kept with the job.
@@ -47,6 +48,7 @@ class JobOptions:
 
     lane: str | None = None
     min_score: float | None = None
+    max_detections: int | None = None
     annotate: bool = False
     expires_in_s: float | None = None
     tag: str | None = None
@@ -56,6 +58,7 @@ class JobOptions:
         values = {
             "lane": self.lane,
             "min_score": self.min_score,
+            "max_detections": self.max_detections,
             "annotate": "true" if self.annotate else None,
             "expires_in_s": self.expires_in_s,
             "tag": self.tag,

@@ -63,6 +63,7 @@ def main() -> None:
 @click.option("--version", type=click.IntRange(min=0), metavar="N", help="The model's version; else its newest.")
 @click.option("--lane", type=click.Choice(["interactive", "bulk"]), help="Bulk jobs run when no other waits.")
 @click.option("--min-score", type=float, metavar="X", help="Detectors: the least score of a detection.")
+@click.option("--max-detections", type=click.IntRange(min=1), metavar="N", help="Detectors: the most of a picture.")
 @click.option("--annotate", is_flag=True, help="Detectors: also draw the boxes; see result --format png.")
 @click.option("--expires-in-s", type=float, metavar="S", help="Do not run it later than this many seconds from now.")
 @click.option("--tag", metavar="T", help="A word of yours, kept with the job.")

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_store.classes import check_labels
-from model_store.detections import check_detector_outputs
+from model_store.detector_outputs import check_detector_outputs
 from model_store.errors import LoadError, SpecError
 from model_store.frozen_graph import open_frozen_graph
 from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
+from model_store.kind import with_kind
 from model_store.model import Model
 from model_store.program import Program
 from model_store.saved_model import open_saved_model
@@ -33,6 +34,7 @@ def load(stored: StoredModel) -> Model:
     spec = read_spec(stored.folder)
     program = _open(stored.path, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
+    spec = with_kind(spec, program.signature, stored.folder)
     check_spec(spec, program.signature)
     return Model(stored, program, spec, find_image_spec(program.signature, spec))
 
@@ -40,7 +42,7 @@ def load(stored: StoredModel) -> Model:
 def check_spec(spec: ModelSpec, signature: Signature) -> None:
     """Raise SpecError where labels or kind do not fit the model."""
     if spec.kind == "detector":
-        check_detector_outputs(signature, spec)
+        check_detector_outputs(signature.outputs, spec)
     if spec.kind == "classifier":
         check_labels(signature, spec)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from itertools import product
 from time import perf_counter
 from typing import Any
 
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from model_store.batch_trial import Prepare, find_batching
 from model_store.batching import Batching, fixed_batching, limited_by_bytes
+from model_store.encoded_pictures import possible_wraps, takes_files
 from model_store.errors import OutOfMemory, PredictError, WarmUpError
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
@@ -19,6 +21,7 @@ from model_store.row_trial import find_rows
 from model_store.signature import TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
+from model_store.uneven_rows import even
 from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
@@ -102,6 +105,8 @@ class Model:
         return self._join(parts, inputs, rows)
 
     def _join(self, parts: list[dict[str, np.ndarray]], inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
+        if self.spec.kind == "detector":
+            parts = even(parts)
         if fit_together(parts):
             return join(parts, rows)
         if self._fixed_rows is None:
@@ -142,14 +147,23 @@ class Model:
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
-        for open_size in OPEN_SIZES:
-            inputs = trial_inputs(self.signature, self.image, open_size)
+        for image, open_size in product(self._possible_images(), OPEN_SIZES):
+            inputs = trial_inputs(self.signature, image, open_size)
             try:
-                return inputs, self._run(inputs)
+                outputs = self._run(inputs)
             except PredictError as error:
                 reasons.append(str(error))
+            else:
+                self.image = image
+                return inputs, outputs
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
+
+    def _possible_images(self) -> list[ImageSpec | None]:
+        """How pictures may become the input: the one way, or for one that takes their files those to be tried."""
+        if self.image is None or self.image.input is None or not takes_files(self.signature.inputs[self.image.input]):
+            return [self.image]
+        return [replace(self.image, wrap=wrap) for wrap in possible_wraps(self.image)]
 
     def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
         spec = self.spec.batching

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from model_store.encoded_pictures import encode, takes_files
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ImageSpec
 
@@ -18,7 +19,7 @@ Arrays = Mapping[str, np.ndarray]
 
 
 def trial_inputs(signature: Signature, image: ImageSpec | None, open_size: int) -> Arrays:
-    """Zeros or empty strings that fit the signature, one row of them.
+    """Zeros, empty strings or a black picture's file that fit the signature, one row of them.
 
     Args:
         signature: What the model takes.
@@ -32,6 +33,8 @@ def trial_inputs(signature: Signature, image: ImageSpec | None, open_size: int) 
 
 
 def _zeros(spec: TensorSpec, image: ImageSpec | None, open_size: int) -> np.ndarray:
+    if image and takes_files(spec):
+        return encode(b"", np.zeros((open_size, open_size, 3), np.uint8), image, spec)
     unknown = (None, None, None, 3) if image else (None, None)
     shape = [open_size if size is None else size for size in (unknown if spec.shape is None else spec.shape)]
     if spec.shape is None or spec.shape[:1] == (None,):
@@ -52,13 +55,17 @@ def observed_outputs(declared: Mapping[str, TensorSpec], outputs: Arrays) -> dic
 def varied_rows(inputs: Arrays, row_inputs: frozenset[str], rows: int) -> Arrays:
     """Inputs like the given ones, with so many rows of random values that a model of any kind should take.
 
-    Whole numbers are 0 and 1, as they may be indices, but for uint8, which are pixels more often than not.
+    Whole numbers are 0 and 1, as they may be indices, but for uint8, which are pixels more often than not. Picture
+    files do not vary.
     """
     random = np.random.default_rng(0)
-    return {
-        name: _random(random, array.dtype, (rows, *array.shape[1:])) if name in row_inputs else array
-        for name, array in inputs.items()
-    }
+    return {name: _varied(random, array, rows) if name in row_inputs else array for name, array in inputs.items()}
+
+
+def _varied(random: np.random.Generator, array: np.ndarray, rows: int) -> np.ndarray:
+    if array.dtype.kind == "O":
+        return array[np.arange(rows) % len(array)]
+    return _random(random, array.dtype, (rows, *array.shape[1:]))
 
 
 def _random(random: np.random.Generator, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:

@@ -86,7 +86,8 @@ def play_worker(
     worker = StandInWorker(job_store, job_store.get(job_id).model, WORKER.name)
     started = worker.start(job_id)
     arrays = {"y": np.array([[0.5]], "float32")} if outputs is None else outputs
-    assert worker.succeed(started, encode_result(arrays, answer, annotated), compute_ms=1.25) == DONE
+    parts = encode_result(arrays, answer, [annotated] if annotated else [])
+    assert worker.succeed(started, parts, compute_ms=1.25) == DONE
     return started
 
 

@@ -18,7 +18,8 @@ from tasks.batching.rows import count_rows, group_of, row_bytes
 from tasks.batching.storer import GIVEN_BACK, Refused, Storer
 from tasks.batching.until_answered import until_answered
 from tasks.deliveries import Deliveries, Look
-from tasks.inference import Inputs, decode
+from tasks.inference import decode
+from tasks.inputs import Inputs
 from tasks.job import Failure, FailureType, Job
 from tasks.payload import ARRAY_TYPES
 
@@ -100,12 +101,12 @@ class Loader:
     def _prepare(self, entry: Entry, inputs: Inputs) -> None:
         entry.inputs = inputs
         entry.ready_s = monotonic()
-        entry.rows = count_rows(inputs.arrays, self._row_inputs)
+        entry.rows = sum(len(part.rows) for part in inputs.parts) or count_rows(inputs.arrays, self._row_inputs)
         entry.is_suspect = entry.job is not None and entry.job.attempt > 0
         if entry.is_suspect:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
-        if self._joins and not entry.is_suspect:
+        if self._joins and not entry.is_suspect and not inputs.parts:
             entry.group = group_of(inputs.arrays)
             entry.batch_rows = self._model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
 

@@ -40,6 +40,7 @@ RECORD_HALF = {
     "tasks.model_registry",
     "tasks.npy",
     "tasks.payload",
+    "tasks.picture_list",
     "tasks.ports",
     "tasks.queues",
     "tasks.redis_url",
@@ -49,8 +50,11 @@ RECORD_HALF = {
     "tasks.submission",
 }
 SIGNATURE_HALF = {
+    "model_store.coco",
+    "model_store.detection_spec",
     "model_store.errors",
     "model_store.json_arrays",
+    "model_store.labels",
     "model_store.pictures",
     "model_store.signature",
     "model_store.spec",

@@ -16,8 +16,8 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-def test_a_model_without_model_toml_gives_tensors(tmp_path: Path) -> None:
-    assert read_spec(tmp_path) == ModelSpec(kind="tensors", labels=None, min_score=0.5, image=None)
+def test_a_model_without_model_toml_leaves_all_to_its_file(tmp_path: Path) -> None:
+    assert read_spec(tmp_path) == ModelSpec(kind=None, labels=None, min_score=0.5, image=None)
 
 
 def test_every_key_is_read() -> None:
@@ -58,9 +58,9 @@ def test_every_key_is_read() -> None:
     )
 
 
-def test_labels_alone_make_a_classifier() -> None:
+def test_labels_alone_leave_the_kind_to_the_models_outputs() -> None:
     spec = parse_spec('labels = ["angry", "happy"]', FILE)
-    assert (spec.kind, spec.labels) == ("classifier", {0: "angry", 1: "happy"})
+    assert (spec.kind, spec.labels) == (None, {0: "angry", 1: "happy"})
 
 
 def test_a_kind_that_is_given_wins_over_labels() -> None:
@@ -88,9 +88,10 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
         (
             "label = 1",
             "has an unknown key label; "
-            "known are kind, labels, outputs, min_score, run_timeout_s, image, device, batching.",
+            "known are kind, labels, first_class, outputs, min_score, max_detections, run_timeout_s, image, "
+            "detections, device, batching.",
         ),
-        ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
+        ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input, wrap."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
         (
             "[batching]\nsize = [1]",
