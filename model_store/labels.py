@@ -27,6 +27,8 @@ _STRING = r""""(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'"""
 _ITEM = re.compile(rf"item\s*:?\s*\{{((?:{_STRING}|\{{[^{{}}]*\}}|[^{{}}\"'])*)\}}")
 _FIELD = re.compile(rf"\b(id|name|display_name)\s*:\s*({_STRING}|\d+)")
 _COMMENT = re.compile(rf"({_STRING})|#[^\n]*")
+# What an item has within, such as the keypoints of a class, which have ids of their own.
+_INNER = re.compile(rf"({_STRING})|\{{[^{{}}]*\}}")
 # A line of a text file may say its class itself: `17 cat`, `17: cat`.
 _NUMBERED_LINE = re.compile(r"(\d+)\s*[:,\t ]\s*(\S.*)")
 
@@ -71,7 +73,7 @@ def read_label_file(file: Path, first_class: int) -> Labels:
         labels = _PARSERS[file.suffix.lower()](file.read_text(encoding="utf-8-sig"), first_class)
     except OSError as error:
         raise SpecError(f"{file}, which should have the labels, cannot be read: {error.strerror}.") from None
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         labels = {}
     if not labels:
         raise SpecError(f"{file} has no labels: expected {_EXPECTED[file.suffix.lower()]}.")
@@ -89,13 +91,17 @@ def find_label_map(folder: Path) -> Path | None:
 
 def _from_label_map(text: str, first_class: int) -> Labels:
     """`item { id: 1 name: "cat" }`, as protobuf writes it; a `display_name` is what people are to read."""
-    text = _COMMENT.sub(lambda match: match[1] or "", text)
     labels = {}
-    for item in _ITEM.finditer(text):
-        fields = dict(_FIELD.findall(item[1]))
+    for item in _ITEM.finditer(_without(_COMMENT, text)):
+        fields = dict(_FIELD.findall(_without(_INNER, item[1])))
         label = fields.get("display_name") or fields["name"]
         labels[int(fields["id"])] = _unquoted(label)
     return labels_of(labels, first_class)
+
+
+def _without(pattern: re.Pattern[str], text: str) -> str:
+    """The text without what the pattern finds, but for strings, which it finds as its first group."""
+    return pattern.sub(lambda match: match[1] or "", text)
 
 
 def _unquoted(text: str) -> str:
