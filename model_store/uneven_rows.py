@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,16 +25,15 @@ class Part:
     rows: tuple[int, ...]
 
 
-def stack(rows: Sequence[Arrays], one_by_one: bool = False) -> list[Part]:
-    """The parts that rows make, each of those of equal shapes; the first row is in the first part.
+def stack(rows: Sequence[Arrays], kinds: Iterable[Hashable]) -> list[Part]:
+    """The parts that rows make, each of those of one kind; the first row is in the first part.
 
     Args:
-        rows: The inputs of one row each, with or without rows on axis 0.
-        one_by_one: Each row in a part of its own, for a model that takes no more.
+        rows: The inputs of one row each; those of one kind have equal shapes, with rows on axis 0.
+        kinds: Of each row.
     """
-    groups: dict[object, list[int]] = {}
-    for index, row in enumerate(rows):
-        kind = index if one_by_one else tuple((name, array.shape, array.dtype.char) for name, array in row.items())
+    groups: dict[Hashable, list[int]] = {}
+    for index, kind in enumerate(kinds):
         groups.setdefault(kind, []).append(index)
     return [Part(_stacked([rows[index] for index in group]), tuple(group)) for group in groups.values()]
 
@@ -46,7 +45,7 @@ def _stacked(rows: Sequence[Arrays]) -> Arrays:
 
 
 def put_together(
-    parts: Sequence[Part], outputs: Sequence[Arrays], row_outputs: frozenset[str]
+    parts: Sequence[Part], outputs: Sequence[Arrays], row_outputs: frozenset[str], fills_up: bool = False
 ) -> dict[str, np.ndarray] | None:
     """The outputs of all parts as if they were one call's, in the order of the job's rows.
 
@@ -54,18 +53,21 @@ def put_together(
         parts: In any order.
         outputs: What the model gave for each.
         row_outputs: Names of the outputs with a row on axis 0 for each row of the part. Others are repeated for each.
+        fills_up: Whether outputs of different sizes are made `even`.
 
     Returns:
         None where shapes differ in more than the number of rows.
     """
     with_rows = [_with_rows(arrays, row_outputs, len(part.rows)) for part, arrays in zip(parts, outputs, strict=True)]
+    if fills_up:
+        with_rows = even(with_rows)
     if not fit_together(with_rows):
         return None
     order = np.argsort([row for part in parts for row in part.rows])
     return {name: np.concatenate([arrays[name] for arrays in with_rows])[order] for name in with_rows[0]}
 
 
-def _with_rows(arrays: Arrays, row_outputs: frozenset[str], rows: int) -> Arrays:
+def _with_rows(arrays: Arrays, row_outputs: frozenset[str], rows: int) -> dict[str, np.ndarray]:
     return {
         name: array if name in row_outputs else np.repeat(array[np.newaxis], rows, axis=0)
         for name, array in arrays.items()

@@ -15,7 +15,7 @@ from model_store.drawing import draw_detections
 from model_store.errors import InvalidInput, OutOfMemory, PictureError, PredictError
 from model_store.pictures import View
 from model_store.signature import TensorSpec
-from model_store.uneven_rows import even, put_together
+from model_store.uneven_rows import put_together
 from tasks.inputs import Inputs, decode_inputs
 from tasks.job import Failure, FailureType, Job
 from tasks.payload import Arrays
@@ -71,7 +71,7 @@ def _put_together(model: Model, inputs: Inputs, outputs: Sequence[Arrays]) -> Ar
     if found := _detector_outputs(model, outputs[0]):
         has_rows = outputs[0][found.boxes].ndim == 3
         rows = frozenset(name for name, array in outputs[0].items() if has_rows and array.ndim)
-        whole = put_together(inputs.parts, even(outputs), rows)
+        whole = put_together(inputs.parts, outputs, rows, fills_up=True)
     else:
         declared = model.signature.outputs
         rows = model.row_outputs or frozenset(name for name, spec in declared.items() if (spec.shape or ())[:1] == (1,))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -45,11 +45,13 @@ class Inputs:
         arrays: All rows, or where they have different sizes those of the first part.
         pictures: The picture that each row was made of; none where the job brought arrays.
         parts: Where the rows do not make one array; empty else.
+        kind: What must be equal, beside the shapes of arrays, for jobs to share a call; None for nothing.
     """
 
     arrays: Arrays
     pictures: Sequence[Picture] = ()
     parts: Sequence[Part] = ()
+    kind: Hashable = None
 
 
 def decode_inputs(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs:
@@ -64,9 +66,15 @@ def decode_inputs(model: Model, job: Job, payload: bytes, max_image_pixels: int)
         raise InvalidInput("inputs", "arrays", "a picture, which this version of the model does not take")
     files = unpack_pictures(payload) if job.content_type == PICTURES else [payload]
     made = [_decode_picture(model, model.image, file, max_image_pixels, job.annotate) for file in files]
+    pictures = [picture for _, picture in made]
     # A model that takes one row, and no others in calls of their own, gets each picture by itself all the same.
-    parts = stack([{model.image.input: row} for row, _ in made], one_by_one=model.signature.fixed_rows == 1)
-    return Inputs(parts[0].arrays, [picture for _, picture in made], parts if len(parts) > 1 else ())
+    takes_one = model.signature.fixed_rows == 1 or model.image.input not in model.signature.row_inputs
+    kinds = range(len(made)) if takes_one else [picture.view.seen for picture in pictures]
+    parts = stack([{model.image.input: row} for row, _ in made], kinds)
+    # Whoever decodes files can stack pictures of one size only.
+    is_decoded = not takes_files(model.signature.inputs[model.image.input])
+    kind = None if is_decoded else pictures[0].view.seen
+    return Inputs(parts[0].arrays, pictures, parts if len(parts) > 1 else (), kind)
 
 
 def _decode_picture(
