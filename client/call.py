@@ -95,9 +95,10 @@ def job_call(job_id: str, wait_s: float = 0.0) -> Call:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}", params=params, held_s=wait_s)
 
 
-def result_call(job_id: str, media_type: str) -> Call:
-    """Ask for a job's result in one format."""
-    return Call("GET", f"/v1/jobs/{_segment(job_id)}/result", headers={"Accept": media_type})
+def result_call(job_id: str, media_type: str, row: int | None = None) -> Call:
+    """Ask for a job's result in one format; for the drawing of one row where the job has several pictures."""
+    params = {} if row is None else {"row": str(row)}
+    return Call("GET", f"/v1/jobs/{_segment(job_id)}/result", params=params, headers={"Accept": media_type})
 
 
 def models_call() -> Call:

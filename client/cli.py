@@ -123,8 +123,17 @@ def submit(
 @click.option(
     "--format", "asked", type=click.Choice(list(MEDIA_TYPES)), help="The answer's format, whatever the suffix."
 )
+@click.option("--row", type=click.IntRange(min=0), metavar="N", help="Which drawing, of a job of several pictures.")
 @server_options
-def result(api: ApiClient, job_id: str, wait_s: float, output: Path | None, asked: str | None, as_json: bool) -> None:
+def result(
+    api: ApiClient,
+    job_id: str,
+    wait_s: float,
+    output: Path | None,
+    asked: str | None,
+    row: int | None,
+    as_json: bool,
+) -> None:
     """Print or save the answer of job ID.
 
     The exit code is 0 with an answer, 3 when the job has not ended yet, and 1 when it failed, was cancelled or expired
@@ -136,7 +145,7 @@ def result(api: ApiClient, job_id: str, wait_s: float, output: Path | None, aske
     patience = Patience(total_s=min(Patience.total_s, wait_s))
     job = wait_for_job(api, job_id, wait_s, patience, _tell_trouble)
     job.require_result()
-    content = _fetch(api, job, chosen, patience)
+    content = _fetch(api, job, chosen, row, patience)
     if output is None:
         print_answer(content, chosen, as_table=is_terminal and not as_json and asked is None)
     else:
@@ -163,10 +172,10 @@ def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, 
     )
 
 
-def _fetch(api: ApiClient, job: Job, chosen: str, patience: Patience) -> bytes:
+def _fetch(api: ApiClient, job: Job, chosen: str, row: int | None, patience: Patience) -> bytes:
     if chosen == "json" and job.result is not None:
         return json.dumps(job.result, ensure_ascii=False).encode()
-    return with_retries(lambda: api.get_result(job.id, MEDIA_TYPES[chosen]), patience, _tell_trouble)
+    return with_retries(lambda: api.get_result(job.id, MEDIA_TYPES[chosen], row), patience, _tell_trouble)
 
 
 def _tell_trouble(error: ClientError) -> None:
