@@ -141,12 +141,14 @@ def test_submit_sends_the_same_request_again_while_the_server_says_not_now(folde
 
 
 def test_submit_sends_standard_input_and_every_option(server: StandIn) -> None:
-    args = "--content-type image/png --version 2 --lane bulk --min-score 0.4 --annotate --expires-in-s 9 --tag t"
-    done = celeriac(server, "submit", "digits", "-", *args.split(), "--api-key", "k", stdin=b"three")
+    args = "--content-type image/png --version 2 --lane bulk --min-score 0.4 --max-detections 5 --annotate"
+    rest = "--expires-in-s 9 --tag t --api-key k"
+    done = celeriac(server, "submit", "digits", "-", *args.split(), *rest.split(), stdin=b"three")
     assert (done.stdout, done.exit_code) == ("three\n", 0)
     sent = server.requests[0]
     assert sent.path == "/v1/models/digits/versions/2/jobs"
-    assert sent.query == {"lane": "bulk", "min_score": "0.4", "annotate": "true", "expires_in_s": "9.0", "tag": "t"}
+    detector = {"min_score": "0.4", "max_detections": "5", "annotate": "true"}
+    assert sent.query == {"lane": "bulk", "expires_in_s": "9.0", "tag": "t"} | detector
     assert (sent.headers["content-type"], sent.headers["authorization"]) == ("image/png", "Bearer k")
 
 
@@ -206,6 +208,13 @@ def test_a_result_is_saved_in_the_format_of_the_suffix_unless_one_is_said(
     done = celeriac(server, "result", "tensors", "--output", file, *options)
     assert (done.output, done.exit_code) == ("", 0)
     assert (folder / file).read_bytes() == saved
+
+
+def test_the_drawing_of_one_of_several_pictures_is_asked_for_by_its_row(server: StandIn, folder: Path) -> None:
+    for options, query in (([], {}), (["--row", "2"], {"row": "2"})):
+        done = celeriac(server, "result", "tensors", "--output", "cat.png", *options)
+        assert (done.output, done.exit_code) == ("", 0)
+        assert (server.requests[-1].path, server.requests[-1].query) == ("/v1/jobs/tensors/result", query)
 
 
 @pytest.mark.parametrize(
