@@ -32,7 +32,9 @@ ENDPOINTS = (submit_job, get_job, cancel_job, job_result, query_jobs, list_model
 
 #: A form has pictures and six parameters, none of them long.
 MAX_FORM_PARTS = MAX_PICTURES + 16
-MAX_FORM_TEXT_BYTES = 65_536
+#: werkzeug also holds what it has read of a file against this: 65,536 bytes at once, and what was left before (3.1,
+#: `MultipartDecoder.receive_data`). So with no more than those it refuses large pictures by chance.
+MAX_FORM_TEXT_BYTES = 131_072
 
 
 def create_app(settings: Settings, store: JobStore, registry: ModelRegistry) -> Flask:

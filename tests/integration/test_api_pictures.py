@@ -101,3 +101,13 @@ def test_the_only_picture_of_a_job_needs_no_row(http: FlaskClient, job_store: Jo
     play_worker(job_store, job_id, answer={"detections": []}, annotated=[png(3, 3)])
     for query in ("", "?row=0"):
         assert http.get(f"/v1/jobs/{job_id}/result{query}", headers={"Accept": "image/png"}).data == png(3, 3)
+
+
+@pytest.mark.parametrize("byte", [b"\r", b"\n", b"\x00"])
+def test_a_form_takes_pictures_of_any_size_whatever_bytes_they_have(
+    http: FlaskClient, client: redis.Redis, byte: bytes
+) -> None:
+    # werkzeug reads 64 KiB at once, and keeps an end that may be the beginning of a boundary.
+    large = png() + byte * 500_000
+    job_id = submit(http, "boxes", data=form_of([large, png(), large]))
+    assert unpack_pictures(stored_input(client, job_id)) == [large, png(), large]
