@@ -28,6 +28,8 @@ Arrays = Mapping[str, np.ndarray]
 
 # Enough for rows to differ, and soon computed also where a row takes seconds.
 VARIED_ROWS = 2
+# A call decodes these at once, and their files do not tell how large they will be.
+MOST_FILES = 4
 # The trials of a batch shall not be what ends a process.
 MAX_TRIAL_BYTES = 268_435_456
 
@@ -161,9 +163,14 @@ class Model:
 
     def _possible_images(self) -> list[ImageSpec | None]:
         """How pictures may become the input: the one way, or for one that takes their files those to be tried."""
-        if self.image is None or self.image.input is None or not takes_files(self.signature.inputs[self.image.input]):
+        if self.image is None or not self._takes_files():
             return [self.image]
         return [replace(self.image, wrap=wrap) for wrap in possible_wraps(self.image)]
+
+    def _takes_files(self) -> bool:
+        """Whether it decodes pictures itself."""
+        name = self.image and self.image.input
+        return name is not None and takes_files(self.signature.inputs[name])
 
     def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
         spec = self.spec.batching
@@ -172,8 +179,10 @@ class Model:
                 raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
             return fixed_batching(spec, self._fixed_rows, call_ms)
         if self.takes_many_rows:
-            batching = find_batching(spec, self._prepare_trial(inputs))
             is_measured = spec.max_batch_size is None and not spec.sizes
+            if is_measured and self._takes_files():
+                spec = replace(spec, max_batch_size=MOST_FILES)
+            batching = find_batching(spec, self._prepare_trial(inputs))
             return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
             key = self._batching_key("max_batch_size" if spec.max_batch_size else "sizes")

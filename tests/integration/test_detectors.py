@@ -208,6 +208,17 @@ def test_a_detector_without_a_kind_may_be_said_to_give_tensors(tmp_path: Path) -
     assert model.describe()["kind"] == "tensors"
 
 
+def test_a_model_of_files_gets_few_in_a_call_unless_model_toml_says_otherwise(tmp_path: Path) -> None:
+    for name, toml in (("few", ""), ("many", "[batching]\nmax_batch_size = 32")):
+        tiny_detectors.add_encoded(tmp_path, name, toml=toml)
+    rows = []
+    for name in ("few", "many"):
+        model = load(find_model(tmp_path, name))
+        model.warm_up()
+        rows.append(model.batching.max_rows)
+    assert rows == [4, 32]
+
+
 def test_lists_of_different_lengths_from_calls_of_one_row_are_one_answer(tmp_path: Path) -> None:
     # Given a detector of one row whose lists are as long as what it found
     def call(image: tf.Tensor) -> dict[str, tf.Tensor]:
