@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
@@ -16,6 +17,7 @@ from tasks.result import drawn_pictures, only_output, result_json, result_npz
 
 JSON = "application/json"
 PNG = "image/png"
+ROW = re.compile(r"[0-9]{1,9}")
 
 routes = Blueprint("job_result", __name__)
 
@@ -60,6 +62,6 @@ def _row(text: str | None, rows: int) -> int:
     """Which of the drawn pictures is asked for; the only one need not be named."""
     if text is None and rows == 1:
         return 0
-    if text is None or not text.isascii() or not text.isdigit() or not int(text[:9]) < rows:
-        raise InvalidParameter("row", f"which of the {rows} pictures, from 0 to {rows - 1}", repr(text)[:80])
-    return int(text)
+    if text is not None and ROW.fullmatch(text) and int(text) < rows:
+        return int(text)
+    raise InvalidParameter("row", f"which of the {rows} pictures, from 0 to {rows - 1}", repr(text)[:80])

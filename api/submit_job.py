@@ -141,7 +141,7 @@ def _read_picture(card: ModelCard, mimetype: str) -> Received:
         fields = [(name or "", text) for name, text in request.form.items(multi=True)]
     else:
         files = [read_bytes()]
-    if len(files) == 1:
+    if len(files) == 1 and card.signature.fixed_rows in (None, 1):
         return Received(check_picture(files[0], max_pixels), fields, files[0])
     checked = check_pictures(files, max_pixels, card.signature)
     return Received(checked, fields, checked.payload)

@@ -169,8 +169,9 @@ class Model:
 
     def _takes_files(self) -> bool:
         """Whether it decodes pictures itself."""
-        name = self.image and self.image.input
-        return name is not None and takes_files(self.signature.inputs[name])
+        if self.image is None or self.image.input is None:
+            return False
+        return takes_files(self.signature.inputs[self.image.input])
 
     def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
         spec = self.spec.batching

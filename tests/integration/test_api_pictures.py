@@ -65,7 +65,7 @@ def test_more_pictures_than_a_job_may_have_are_400(http: FlaskClient) -> None:
 def test_a_model_of_so_many_rows_takes_so_many_pictures_and_one_of_one_row_any(
     http: FlaskClient, registry: ModelRegistry
 ) -> None:
-    for rows, pictures, status in ((1, 3, 202), (2, 2, 202), (2, 3, 400)):
+    for rows, pictures, status in ((1, 1, 202), (1, 3, 202), (2, 2, 202), (2, 1, 400), (2, 3, 400)):
         shape = {"image": {"dtype": "uint8", "shape": [rows, None, None, 3]}}
         registry.publish_ready(card(f"takes-{rows}", inputs=shape, takes_pictures=True), WORKER)
         answer = http.post(f"/v1/models/takes-{rows}/jobs", data=form_of([png()] * pictures))
@@ -84,16 +84,19 @@ def test_each_drawn_picture_of_a_job_is_asked_for_by_its_row(
     assert (answer.status_code, answer.mimetype, answer.data) == (200, "image/png", drawn[row])
 
 
-@pytest.mark.parametrize("query", ["", "?row=3", "?row=-1", "?row=one", "?row=1.0", "?row=", "?row=99999999999999"])
+@pytest.mark.parametrize(
+    "query", ["", "?row=3", "?row=-1", "?row=one", "?row=1.0", "?row=", "?row=0000000000002", "?row=%C2%B2"]
+)
 def test_a_row_that_a_job_of_several_pictures_has_not_is_400(
-    http: FlaskClient, job_store: JobStore, query: str
+    http: FlaskClient, job_store: JobStore, row: str | None
 ) -> None:
     job_id = submit(http, "boxes", data=form_of([png()] * 3))
     play_worker(job_store, job_id, answer={"detections": []}, annotated=[png()] * 3)
-    answer = http.get(f"/v1/jobs/{job_id}/result{query}", headers={"Accept": "image/png"})
+    url, query = f"/v1/jobs/{job_id}/result", {} if row is None else {"row": row}
+    answer = http.get(url, query_string=query, headers={"Accept": "image/png"})
     assert error(answer) == (400, "invalid_parameter", "row")
     assert answer.json["error"]["expected"] == "which of the 3 pictures, from 0 to 2"
-    assert http.get(f"/v1/jobs/{job_id}/result{query}").json == {"detections": []}
+    assert http.get(url, query_string=query).json == {"detections": []}
 
 
 def test_the_only_picture_of_a_job_needs_no_row(http: FlaskClient, job_store: JobStore) -> None:
