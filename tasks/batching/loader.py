@@ -107,8 +107,7 @@ class Loader:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
         if self._joins and not entry.is_suspect and not inputs.parts:
-            group = group_of(inputs.arrays)
-            entry.group = group if group is None or inputs.kind is None else (group, inputs.kind)
+            entry.group = group_of(inputs.arrays, inputs.kind)
             entry.batch_rows = self._model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
 
     def _decode_all(self, looks: Sequence[Look]) -> Sequence[Inputs | Failure]:

@@ -19,6 +19,7 @@ from model_store.signature import TensorSpec
 from model_store.spec import ImageSpec
 from model_store.store import find_model
 from tasks.batching.compute import Computer
+from tasks.batching.rows import group_of
 from tasks.inference import answer, decode
 from tasks.inputs import Inputs
 from tasks.job import Job, new_job_id
@@ -178,6 +179,19 @@ def test_a_model_of_files_sees_what_everybody_sees_whatever_the_format(tmp_path:
     image.convert(mode).save(buffer, format)
     (first, *_) = detections(run(model, buffer.getvalue(), f"image/{format.lower()}"))
     assert first["score"] == pytest.approx(1.0, abs=0.01)
+
+
+def test_files_share_a_call_with_others_of_their_pictures_size_only(tmp_path: Path) -> None:
+    tiny_detectors.add_encoded(tmp_path, "encoded")
+    model = load(find_model(tmp_path, "encoded"))
+
+    def group(size: tuple[int, int]) -> Any:
+        job = Job(id=new_job_id(), model="encoded", version=1, content_type="image/png")
+        inputs = decode(model, job, picture(9, size), 1_000_000)
+        assert isinstance(inputs, Inputs)
+        return group_of(inputs.arrays, inputs.kind)
+
+    assert group((20, 30)) == group((20, 30)) != group((30, 20))
 
 
 FILES = TensorSpec("string", (None,))
