@@ -6,7 +6,7 @@ import functools
 import json
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from client.api_client import DEFAULT_URL, ApiClient
 from client.call import JobOptions
 from client.command_group import EXIT_FAILED, CommandGroup
 from client.errors import ClientError, Unreachable
-from client.input_file import InputFile, read_input
+from client.input_file import InputFile, read_input, read_together
 from client.job import Job
 from client.retry import Patience, with_retries
 from client.tables import console, failure_lines, models_table
@@ -67,6 +67,7 @@ def main() -> None:
 @click.option("--annotate", is_flag=True, help="Detectors: also draw the boxes; see result --format png.")
 @click.option("--expires-in-s", type=float, metavar="S", help="Do not run it later than this many seconds from now.")
 @click.option("--tag", metavar="T", help="A word of yours, kept with the job.")
+@click.option("--together", is_flag=True, help="One job of all FILEs, which are pictures: a row each.")
 @click.option("--content-type", metavar="TYPE", help="What the files are; else their suffixes say it.")
 @server_options
 def submit(
@@ -75,10 +76,11 @@ def submit(
     files: tuple[str, ...],
     version: int | None,
     content_type: str | None,
+    together: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Submit one job for each FILE to MODEL and print the jobs' ids, one a line.
+    """Submit one job for each FILE, or one of all together, to MODEL and print the jobs' ids, one a line.
 
     A FILE is an array (.npy, .npz), JSON with "instances" or "inputs" (.json), a picture (.jpg, .jpeg, .png, .webp,
     .gif, .bmp, .tif, .tiff), or - for standard input with --content-type. What is wrong with one file is told on
@@ -86,12 +88,13 @@ def submit(
     again for 15 s; that makes no second job.
     """
     has_failed = False
-    for name in files:
+    for names in [files] if together else [(name,) for name in files]:
+        name = f"{len(names)} files together" if together else names[0]
         try:
-            job = _submit(api, model, read_input(name, sys.stdin.buffer, content_type), JobOptions(**options), version)
+            job = _submit(api, model, _read(names, together, content_type), JobOptions(**options), version)
         except Unreachable as error:
             # The files after it would fare no better.
-            raise Unreachable(f"{name}: {error}" + (" Stopped here." if name != files[-1] else "")) from error
+            raise Unreachable(f"{name}: {error}" + (" Stopped here." if names[-1] != files[-1] else "")) from error
         except ClientError as error:
             click.echo(f"{name}: {error}", err=True)
             has_failed = True
@@ -163,6 +166,12 @@ def models(api: ApiClient, as_json: bool) -> None:
     console().print(models_table(answer["models"]))
     for line in failure_lines(answer["models"]):
         click.echo(line)
+
+
+def _read(names: Sequence[str], together: bool, content_type: str | None) -> InputFile:
+    if together:
+        return read_together(names, sys.stdin.buffer, content_type)
+    return read_input(names[0], sys.stdin.buffer, content_type)
 
 
 def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: int | None) -> Job:

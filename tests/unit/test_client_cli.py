@@ -104,6 +104,18 @@ def test_submit_prints_one_id_a_line_and_nothing_else(server: StandIn, folder: P
     assert (done.stdout, done.stderr, done.exit_code) == ("one\ntwo\n", "", 0)
 
 
+def test_submit_together_makes_one_job_of_all_files(server: StandIn, folder: Path) -> None:
+    done = celeriac(server, "submit", "digits", "one.npy", "two.npy", "--together", "--content-type", "image/png")
+    assert done.exit_code == 0
+    (sent,) = server.requests
+    assert sent.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert (sent.body.count(b'name="image"'), b"one" in sent.body, b"two" in sent.body) == (2, True, True)
+    done = celeriac(server, "submit", "digits", "one.npy", "missing.npy", "--together")
+    assert (done.stdout, done.exit_code) == ("", 1)
+    assert done.stderr.startswith("2 files together: missing.npy: It cannot be read")
+    assert len(server.requests) == 1
+
+
 def test_submit_tells_what_is_wrong_with_a_file_goes_on_with_the_others_and_ends_with_1(
     server: StandIn, folder: Path
 ) -> None:
