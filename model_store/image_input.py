@@ -19,7 +19,7 @@ def find_image_spec(signature: Signature, spec: ModelSpec) -> ImageSpec | None:
     """How pictures become the model's input, with `input` named; None when it takes none.
 
     Without an `[image]` table, a model takes pictures when its only input is uint8 of shape (rows, height, width, 1
-    or 3), or string where it is a detector: then it takes picture files.
+    or 3). A detector's may also be uint8 of an unknown shape, or string: then it takes picture files.
 
     Raises:
         SpecError: The table does not fit the model.
@@ -40,9 +40,13 @@ def _only_input(signature: Signature) -> str | None:
 
 
 def _is_picture(tensor: TensorSpec, spec: ModelSpec) -> bool:
-    if tensor.dtype == "string":
-        return spec.kind == "detector" and takes_files(tensor)
-    return tensor.dtype == "uint8" and tensor.rank == 4 and tensor.shape is not None and tensor.shape[-1] in CHANNELS
+    is_detector = spec.kind == "detector"
+    if tensor.dtype != "uint8":
+        return is_detector and takes_files(tensor)
+    # What a graph keeps of its shapes depends on who froze it.
+    if tensor.shape is None:
+        return is_detector
+    return len(tensor.shape) == 4 and (tensor.shape[-1] in CHANNELS or (is_detector and tensor.shape[-1] is None))
 
 
 def _check_picture_input(name: str, tensor: TensorSpec, spec: ModelSpec) -> None:

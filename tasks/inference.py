@@ -13,6 +13,7 @@ from model_store.detections import Wanted, count_pictures, read_detections
 from model_store.detector_outputs import DetectorOutputs, find_detector_outputs
 from model_store.drawing import draw_detections
 from model_store.errors import InvalidInput, OutOfMemory, PictureError, PredictError
+from model_store.image_input import CHANNELS
 from model_store.pictures import View
 from model_store.signature import TensorSpec
 from model_store.uneven_rows import put_together
@@ -117,8 +118,12 @@ def _view(inputs: Inputs, row: int) -> View:
     if inputs.pictures:
         return inputs.pictures[row].view
     # Arrays that are no pictures, encoded ones for example, have no size to tell: then pixels are fractions too.
-    sizes = [array.shape[1:3] for array in inputs.arrays.values() if array.ndim >= 3]
-    return View.whole(*(sizes[0] if sizes else (1, 1)))
+    shapes = [array.shape for array in inputs.arrays.values() if array.ndim >= 3]
+    if not shapes:
+        return View.whole(1, 1)
+    is_one_picture = len(shapes[0]) == 3 and shapes[0][2] in CHANNELS
+    height, width = shapes[0][:2] if is_one_picture else shapes[0][1:3]
+    return View.whole(height, width)
 
 
 def _draw(inputs: Inputs, detections: Sequence[Sequence[Mapping[str, Any]]]) -> list[bytes]:

@@ -34,6 +34,16 @@ def add_tf2(store: Path, name: str, spec: tf.TensorSpec = ONE_PICTURE, toml: str
     return save_saved_model(version_folder(store, name, toml=toml), tf2, {"input_tensor": spec})
 
 
+def add_shapeless(store: Path, name: str) -> Path:
+    """A frozen graph of the API of TensorFlow 1, in a scope, that has lost the shape of its input."""
+
+    def call(image_tensor: tf.Tensor) -> Tensors:
+        return {f"import/{output}": tensor for output, tensor in detector(image_tensor).items()}
+
+    path = version_folder(store, name) / "shapeless.pb"
+    return save_frozen_graph(path, call, {"image_tensor": tf.TensorSpec(None, tf.uint8)})
+
+
 def tf2(input_tensor: tf.Tensor) -> Tensors:
     """The outputs of exporter_lib_v2.py; all are floats."""
     found = detector(input_tensor)

@@ -66,6 +66,7 @@ def one_encoded(store: Path, name: str) -> Path:
 
 KINDS: dict[str, Add] = {
     "tf1": tiny_detectors.add_tf1,
+    "shapeless": tiny_detectors.add_shapeless,
     "tf2": tiny_detectors.add_tf2,
     "keras": plain,
     "encoded": tiny_detectors.add_encoded,

@@ -92,6 +92,16 @@ def test_a_detector_of_strings_takes_picture_files_unasked_and_no_other_model_do
     assert find_image_spec(takes(x=TensorSpec("string", (None, 2))), detector) is None
 
 
+@pytest.mark.parametrize("shape", [None, (None, None, None, None), (1, None, None, None)])
+def test_a_detector_of_bytes_takes_pictures_though_its_graph_has_lost_the_shape(
+    shape: tuple[int | None, ...] | None,
+) -> None:
+    signature = takes(image_tensor=TensorSpec("uint8", shape))
+    assert find_image_spec(signature, ModelSpec(kind="detector")) == ImageSpec(input="image_tensor")
+    assert find_image_spec(signature, ModelSpec(kind="tensors")) is None
+    assert find_image_spec(takes(x=TensorSpec("uint8", (None, None))), ModelSpec(kind="detector")) is None
+
+
 def test_an_image_table_makes_a_string_input_take_picture_files() -> None:
     assert find_image_spec(FILES, spec(crop="square")) == ImageSpec(crop="square", input="encoded_image_string_tensor")
     assert "image.scale must be left out" in refusal(FILES, scale=(0.0, 1.0))
