@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from model_store.spec_table import Table, name, one_of
+from model_store.errors import SpecError
+from model_store.spec_table import Table, name, one_of, whole_number
 
 #: What the four numbers of a box are: edges, or a corner or the centre with width and height.
 ORDERS = ("yxyx", "xyxy", "xywh", "cxcywh")
 UNITS = ("fractions", "pixels")
+LAST_COLUMN = 9_999
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class DetectionSpec:
         order: One of `ORDERS`: ymin xmin ymax xmax, xmin ymin xmax ymax, xmin ymin width height, or centre x, centre y,
             width, height.
         unit: Whether boxes are fractions of what the model saw, or pixels of it.
+        columns: Where the output `boxes` has one line of numbers for each detection, (rows, n, numbers): the place of
+            `score`, of `class` if there is one, and of the first of the four of `box`; None where it has boxes only.
     """
 
     boxes: str | None = None
@@ -31,11 +36,12 @@ class DetectionSpec:
     count: str | None = None
     order: str = "yxyx"
     unit: str = "fractions"
+    columns: Mapping[str, int] | None = None
 
 
 def parse_detections(table: Table) -> DetectionSpec:
     """Parse the table; raises SpecError for an unknown key or a wrong value."""
-    table.refuse_unknown_keys("boxes", "scores", "classes", "count", "order", "unit")
+    table.refuse_unknown_keys("boxes", "scores", "classes", "count", "order", "unit", "columns")
     output = "the name of an output"
     return DetectionSpec(
         boxes=table.read("boxes", output, _output_name),
@@ -44,7 +50,17 @@ def parse_detections(table: Table) -> DetectionSpec:
         count=table.read("count", output, _output_name),
         order=table.read("order", f"one of {', '.join(ORDERS)}", one_of(*ORDERS)) or DetectionSpec.order,
         unit=table.read("unit", f"one of {', '.join(UNITS)}", one_of(*UNITS)) or DetectionSpec.unit,
+        columns=_parse_columns(table.table("columns")) if "columns" in table.values else None,
     )
+
+
+def _parse_columns(table: Table) -> Mapping[str, int]:
+    table.refuse_unknown_keys("box", "score", "class")
+    place = f"a place from 0 to {LAST_COLUMN}"
+    places = {key: table.read(key, place, whole_number(0, LAST_COLUMN)) for key in ("box", "score", "class")}
+    if places["box"] is None or places["score"] is None:
+        raise SpecError(f"{table.file}: detections.columns needs box and score, the places where they are.")
+    return {key: at for key, at in places.items() if at is not None}
 
 
 def _output_name(value: object) -> str:

@@ -11,6 +11,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from model_store.detection_spec import DetectionSpec
 from model_store.errors import SpecError
 from model_store.signature import TensorSpec, shape_text
@@ -73,8 +75,10 @@ def find_detector_outputs(outputs: Tensors, spec: DetectionSpec) -> DetectorOutp
 
     Args:
         outputs: By name, `:0` at its end and scopes such as `detector/` before it or not.
-        spec: The names that model.toml has for them.
+        spec: The names that model.toml has for them; lines of numbers are split already, see `split_lines`.
     """
+    if spec.columns:
+        spec = DetectionSpec(count=spec.count)
     names = _plain_names(outputs)
     boxes = _named(names, spec.boxes, BOXES)
     scores = _named(names, spec.scores, SCORES)
@@ -110,6 +114,9 @@ def check_detector_outputs(outputs: Tensors, spec: ModelSpec) -> None:
         wanted = getattr(spec.detections, key)
         if wanted is not None and wanted not in outputs:
             raise SpecError(f"{spec.file}: detections.{key} is {wanted}, but the model's outputs are {given}.")
+    if spec.detections.columns:
+        _check_lines(outputs, spec.detections.columns, spec, given)
+        return
     found = find_detector_outputs(outputs, spec.detections)
     if found is None:
         raise SpecError(
@@ -118,6 +125,33 @@ def check_detector_outputs(outputs: Tensors, spec: ModelSpec) -> None:
         )
     if not _ends_in_four(outputs[found.boxes]):
         raise SpecError(f"{spec.file}: a box is four numbers, but the output {found.boxes} is none of boxes: {given}.")
+
+
+def _check_lines(outputs: Tensors, columns: Mapping[str, int], spec: ModelSpec, given: str) -> None:
+    name = spec.detections.boxes
+    if name is None and len(outputs) > 1:
+        raise SpecError(f"{spec.file}: detections.boxes must name the output that has the columns, one of {given}.")
+    shape = outputs[name or next(iter(outputs))].shape
+    width = max(columns["box"] + 4, columns["score"] + 1, columns.get("class", 0) + 1)
+    if shape and (len(shape) not in (2, 3) or (shape[-1] is not None and shape[-1] < width)):
+        raise SpecError(
+            f"{spec.file}: detections.columns needs an output (rows, detections, {width} or more), but it is {given}."
+        )
+
+
+def split_lines(outputs: Mapping[str, np.ndarray], spec: DetectionSpec) -> Mapping[str, np.ndarray]:
+    """Outputs as most detectors have them, where model.toml says that one has lines of numbers; else the outputs."""
+    name = spec.boxes or next(iter(outputs))
+    if spec.columns is None or name not in outputs:
+        return outputs
+    lines = outputs[name]
+    box = spec.columns["box"]
+    split = {BOXES[0]: lines[..., box : box + 4], SCORES[0]: lines[..., spec.columns["score"]]}
+    if "class" in spec.columns:
+        split[CLASSES[0]] = lines[..., spec.columns["class"]]
+    if spec.count in outputs:
+        split[str(spec.count)] = outputs[str(spec.count)]
+    return split
 
 
 def _plain_names(outputs: Tensors) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from model_store.classes import read_labels
 from model_store.detections import Wanted, count_pictures, read_detections
-from model_store.detector_outputs import DetectorOutputs, find_detector_outputs
+from model_store.detector_outputs import DetectorOutputs, find_detector_outputs, split_lines
 from model_store.drawing import draw_detections
 from model_store.errors import InvalidInput, OutOfMemory, PictureError, PredictError
 from model_store.image_input import CHANNELS
@@ -69,8 +69,9 @@ def _answer(compute_ms: float, parts: Mapping[str, bytes]) -> Answer:
 
 def _put_together(model: Model, inputs: Inputs, outputs: Sequence[Arrays]) -> Arrays:
     """The outputs of all parts of a job, row by row in the order of its rows."""
-    if found := _detector_outputs(model, outputs[0]):
-        has_rows = outputs[0][found.boxes].ndim == 3
+    if told := _as_detector(model, outputs[0]):
+        found, first = told
+        has_rows = first[found.boxes].ndim == 3
         rows = frozenset(name for name, array in outputs[0].items() if has_rows and array.ndim)
         whole = put_together(inputs.parts, outputs, rows, fills_up=True)
     else:
@@ -88,22 +89,26 @@ def _put_together(model: Model, inputs: Inputs, outputs: Sequence[Arrays]) -> Ar
 def _read(model: Model, job: Job, inputs: Inputs, outputs: Arrays) -> dict[str, bytes]:
     if model.spec.kind == "classifier":
         return encode_result(outputs, {"labels": read_labels(outputs, model.spec)})
-    if found := _detector_outputs(model, outputs):
-        detections = _read_detections(model, job, inputs, outputs, found)
-        whole = [{"row": row, **one} for row, some in enumerate(detections) for one in some]
-        told = whole if len(detections) > 1 else detections[0]
-        return encode_result(outputs, {"detections": told}, _draw(inputs, detections) if job.annotate else [])
+    if told := _as_detector(model, outputs):
+        rows = _read_detections(model, job, inputs, *told)
+        detections = [{"row": row, **one} for row, some in enumerate(rows) for one in some]
+        one_or_all = {"detections": detections if len(rows) > 1 else rows[0]}
+        return encode_result(outputs, one_or_all, _draw(inputs, rows) if job.annotate else [])
     return encode_result(outputs)
 
 
-def _detector_outputs(model: Model, outputs: Arrays) -> DetectorOutputs | None:
+def _as_detector(model: Model, outputs: Arrays) -> tuple[DetectorOutputs, Arrays] | None:
+    """Which of the outputs is what, and the outputs as they are to be read; None where they are no detector's."""
     if model.spec.kind != "detector":
         return None
-    return find_detector_outputs({name: TensorSpec.of(array) for name, array in outputs.items()}, model.spec.detections)
+    split = split_lines(outputs, model.spec.detections)
+    tensors = {name: TensorSpec.of(array) for name, array in split.items()}
+    found = find_detector_outputs(tensors, model.spec.detections)
+    return (found, split) if found else None
 
 
 def _read_detections(
-    model: Model, job: Job, inputs: Inputs, outputs: Arrays, found: DetectorOutputs
+    model: Model, job: Job, inputs: Inputs, found: DetectorOutputs, outputs: Arrays
 ) -> list[list[dict[str, Any]]]:
     """A list for each row."""
     wanted = Wanted(

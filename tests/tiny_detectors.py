@@ -131,6 +131,17 @@ def add_pixels(store: Path, name: str, toml: str) -> Path:
     return save_saved_model(version_folder(store, name, toml=toml), call, spec)
 
 
+def add_lines(store: Path, name: str, toml: str) -> Path:
+    """A SavedModel with one output, a line of class, score, xmin, ymin, xmax, ymax for each detection."""
+
+    def call(image: tf.Tensor) -> Tensors:
+        found = detector(image)
+        ymin, xmin, ymax, xmax = tf.unstack(found["detection_boxes"], axis=2)
+        return {"lines": tf.stack([found["detection_classes"], found["detection_scores"], xmin, ymin, xmax, ymax], 2)}
+
+    return save_saved_model(version_folder(store, name, toml=toml), call, DETECTOR_SPEC)
+
+
 def add_numbered(store: Path, name: str) -> Path:
     """A graph frozen from a SavedModel of TensorFlow 2, whose outputs have numbers instead of names."""
     shapes = {

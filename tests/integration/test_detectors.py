@@ -45,6 +45,12 @@ unit = "pixels"
 """
 ROWLESS_TOML = "[image]\nscale = [0, 1]\n"
 
+LINES_TOML = """
+[detections]
+order = "xyxy"
+columns = { class = 0, score = 1, box = 2 }
+"""
+
 Add = Callable[[Path, str], Path]
 
 
@@ -54,6 +60,10 @@ def plain(store: Path, name: str) -> Path:
 
 def pixels(store: Path, name: str) -> Path:
     return tiny_detectors.add_pixels(store, name, PIXELS_TOML)
+
+
+def lines(store: Path, name: str) -> Path:
+    return tiny_detectors.add_lines(store, name, LINES_TOML)
 
 
 def rowless(store: Path, name: str) -> Path:
@@ -75,6 +85,7 @@ KINDS: dict[str, Add] = {
     "examples": tiny_detectors.add_examples,
     "rowless": rowless,
     "pixels": pixels,
+    "lines": lines,
     "numbered": tiny_detectors.add_numbered,
 }
 #: What each says of its first two classes.

@@ -138,3 +138,22 @@ def test_what_a_detector_lacks_is_named() -> None:
     assert "detections.boxes is x, but the model's outputs are b (any, 300, 4)" in refusal(outputs, boxes="x")
     assert "detections.classes is x" in refusal(outputs, boxes="b", scores="s", classes="x")
     assert "the output s is none of boxes" in refusal(outputs, boxes="s", scores="b")
+
+
+def lines_refusal(outputs: Tensors, boxes: str | None = None, **columns: int) -> str:
+    spec = DetectionSpec(boxes=boxes, columns=columns)
+    with pytest.raises(SpecError) as caught:
+        check_detector_outputs(outputs, ModelSpec(detections=spec, file=Path("m/model.toml")))
+    return str(caught.value)
+
+
+def test_lines_of_numbers_are_found_where_there_is_room_for_them() -> None:
+    lines = {"y": floats(None, 200, 6)}
+    spec = DetectionSpec(columns={"box": 2, "score": 1, "class": 0})
+    check_detector_outputs(lines, ModelSpec(detections=spec))
+    assert "(rows, detections, 7 or more), but it is y (any, 200, 6)" in lines_refusal(lines, box=3, score=0)
+    assert "(rows, detections, 9 or more)" in lines_refusal(lines, box=0, score=8)
+    assert "(rows, detections, 5 or more)" in lines_refusal({"y": floats(None)}, box=0, score=4)
+    two = lines | {"z": floats(None)}
+    assert "detections.boxes must name the output that has the columns" in lines_refusal(two, box=0, score=4)
+    assert "(rows, detections, 5 or more)" in lines_refusal(two, boxes="z", box=0, score=4)

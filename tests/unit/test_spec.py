@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from model_store.detection_spec import DetectionSpec
 from model_store.errors import SpecError
 from model_store.spec import BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
 
@@ -182,3 +183,39 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SpecError, match=r"model\.toml cannot be read"):
         read_spec(tmp_path)
+
+
+def test_detections_are_read() -> None:
+    text = """
+    max_detections = 5
+    [detections]
+    boxes = "b:0"
+    scores = "s"
+    classes = "c"
+    count = "n"
+    order = "cxcywh"
+    unit = "pixels"
+    columns = { box = 2, score = 1 }
+    """
+    spec = parse_spec(text, FILE)
+    assert spec.max_detections == 5
+    assert spec.detections == DetectionSpec("b", "s", "c", "n", "cxcywh", "pixels", {"box": 2, "score": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("max_detections = 0", "max_detections must be a number of detections from 1 to 100000"),
+        ("max_detections = 2.0", "max_detections must be"),
+        ("[detections]\nbox = 'b'", "has an unknown key detections.box"),
+        ("[detections]\nboxes = ''", "detections.boxes must be the name of an output"),
+        ("[detections]\norder = 'yx'", "detections.order must be one of yxyx, xyxy, xywh, cxcywh"),
+        ("[detections]\nunit = 'pixel'", "detections.unit must be one of fractions, pixels"),
+        ("[detections]\ncolumns = 2", "detections.columns must be a table"),
+        ("[detections]\ncolumns = {box = 2}", "detections.columns needs box and score"),
+        ("[detections]\ncolumns = {box = -1, score = 0}", "detections.columns.box must be a place from 0"),
+        ("[image]\nwrap = 'zip'", "image.wrap must be one of none, example"),
+    ],
+)
+def test_what_is_wrong_with_detections_is_named(text: str, key: str) -> None:
+    assert key in refusal(text)
