@@ -125,6 +125,9 @@ def check_detector_outputs(outputs: Tensors, spec: ModelSpec) -> None:
         )
     if not _ends_in_four(outputs[found.boxes]):
         raise SpecError(f"{spec.file}: a box is four numbers, but the output {found.boxes} is none of boxes: {given}.")
+    for name in (found.scores, found.classes):
+        if name is not None and not _one_shorter(outputs[found.boxes], outputs[name]):
+            raise SpecError(f"{spec.file}: {name} does not have a number for each box of {found.boxes}: {given}.")
 
 
 def _check_lines(outputs: Tensors, columns: Mapping[str, int], spec: ModelSpec, given: str) -> None:

@@ -138,6 +138,9 @@ def test_what_a_detector_lacks_is_named() -> None:
     assert "detections.boxes is x, but the model's outputs are b (any, 300, 4)" in refusal(outputs, boxes="x")
     assert "detections.classes is x" in refusal(outputs, boxes="b", scores="s", classes="x")
     assert "the output s is none of boxes" in refusal(outputs, boxes="s", scores="b")
+    wide = outputs | {"c": floats(None, 300, 80)}
+    assert "c does not have a number for each box of b" in refusal(wide, boxes="b", scores="c")
+    assert "c does not have a number for each box of b" in refusal(wide, boxes="b", scores="s", classes="c")
 
 
 def lines_refusal(outputs: Tensors, boxes: str | None = None, **columns: int) -> str:
