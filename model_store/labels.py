@@ -29,6 +29,7 @@ _FIELD = re.compile(rf"\b(id|name|display_name)\s*:\s*({_STRING}|\d+)")
 _COMMENT = re.compile(rf"({_STRING})|#[^\n]*")
 # What an item has within, such as the keypoints of a class, which have ids of their own.
 _INNER = re.compile(rf"({_STRING})|\{{[^{{}}]*\}}")
+_ESCAPE = re.compile(rb"\\([0-7]{1,3}|.)")
 # A line of a text file may say its class itself: `17 cat`, `17: cat`.
 _NUMBERED_LINE = re.compile(r"(\d+)\s*[:,\t ]\s*(\S.*)")
 
@@ -105,7 +106,10 @@ def _without(pattern: re.Pattern[str], text: str) -> str:
 
 
 def _unquoted(text: str) -> str:
-    return text[1:-1].replace(r"\"", '"').replace(r"\'", "'") if text[:1] in "\"'" else text
+    """A string without its quotes; protobuf writes letters that are not ASCII as octal numbers of their bytes."""
+    content = text[1:-1].encode()
+    unescaped = _ESCAPE.sub(lambda match: bytes([int(match[1], 8)]) if match[1].isdigit() else match[1], content)
+    return unescaped.decode("utf-8", "replace")
 
 
 def _from_json(text: str, first_class: int) -> Labels:

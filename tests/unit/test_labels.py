@@ -29,6 +29,9 @@ item {
 MAPPED = {1: "person", 17: "cat", 18: 'a "dog" with } and # in its name'}
 
 
+ESCAPED = r"""item: { id: 5 name: "\303\251t\303\251" } item { name: 'rock\'n roll' id: 6 instance_count: 9 }"""
+
+
 def labels_in(folder: Path, name: str, text: str, first_class: int = 0) -> dict[int, str]:
     (folder / name).write_text(text, encoding="utf-8")
     return dict(read_label_file(folder / name, first_class))
@@ -37,6 +40,10 @@ def labels_in(folder: Path, name: str, text: str, first_class: int = 0) -> dict[
 @pytest.mark.parametrize("name", ["label_map.pbtxt", "mscoco_label_map.PBTXT"])
 def test_a_label_map_says_the_number_and_the_name_of_each_class(tmp_path: Path, name: str) -> None:
     assert labels_in(tmp_path, name, LABEL_MAP) == MAPPED
+
+
+def test_a_label_map_may_have_escaped_letters(tmp_path: Path) -> None:
+    assert labels_in(tmp_path, "label_map.pbtxt", ESCAPED) == {5: "été", 6: "rock'n roll"}
 
 
 @pytest.mark.parametrize(
