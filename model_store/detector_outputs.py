@@ -189,7 +189,7 @@ def _exported(outputs: Tensors) -> DetectorOutputs | None:
             return None
         if any(sizes.setdefault(letter, size) != size for letter, size in zip(pattern, shape, strict=True)):
             return None
-    if not (sizes["n"] and sizes["c"] and sizes["n"] != sizes["m"]):
+    if not (sizes["n"] and sizes["c"]):
         return None
     names = dict(zip((known for known, _ in _EXPORTED), ordered, strict=True))
     return DetectorOutputs(

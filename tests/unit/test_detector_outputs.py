@@ -89,7 +89,7 @@ def test_outputs_that_only_partly_look_like_a_detectors_are_tensors(change: dict
         # Boxes, classes, scores and count of one converter, boxes, scores, classes and count of another.
         {"output_0": floats(1, 100, 4), "output_1": floats(1, 100), "output_2": floats(1, 100), "output_3": floats(1)},
         {"boxes": floats(None, 100, 4), "scores": floats(None, 100), "labels": floats(None, 100)},
-        {"a/detection_boxes": floats(1, 9, 4), "b/detection_boxes": floats(1, 9, 4), "detection_scores": floats(1, 9)},
+        renamed(TF1, "first/{}") | renamed(TF1, "second/{}"),
     ],
 )
 def test_where_only_shapes_could_tell_the_outputs_stay_tensors(outputs: Tensors) -> None:
@@ -110,7 +110,7 @@ def test_an_export_whose_names_became_numbers_is_known_by_all_its_shapes(names: 
 
 @pytest.mark.parametrize(
     ("number", "spec"),
-    [(0, floats(1, 99)), (3, floats(1, 100, 90)), (5, floats(1, 1)), (6, floats(1, 100, 4)), (4, floats(None, None))],
+    [(0, floats(1, 99)), (3, floats(1, 100, 90)), (5, floats(1, 1)), (6, floats(1, 99, 4)), (4, floats(None, None))],
 )
 def test_numbered_outputs_of_any_other_shapes_stay_tensors(number: int, spec: TensorSpec) -> None:
     given = {f"Identity_{index}": tensor for index, tensor in enumerate(TF2.values())}
@@ -160,3 +160,9 @@ def test_lines_of_numbers_are_found_where_there_is_room_for_them() -> None:
     two = lines | {"z": floats(None)}
     assert "detections.boxes must name the output that has the columns" in lines_refusal(two, box=0, score=4)
     assert "(rows, detections, 5 or more)" in lines_refusal(two, boxes="z", box=0, score=4)
+
+
+def test_sizes_that_the_graph_does_not_say_prove_nothing() -> None:
+    open_shapes = [tuple(4 if size == 4 else None for size in tensor.shape or ()) for tensor in TF2.values()]
+    given = {f"Identity_{index}": floats(*shape) for index, shape in enumerate(open_shapes)}
+    assert not is_detector(given, SILENT)
