@@ -6,13 +6,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_store.classes import check_labels
-from model_store.detections import check_detector_outputs
+from model_store.detector_outputs import check_detector_outputs
 from model_store.errors import LoadError, SpecError
 from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, SAVED_MODEL, FileFormat, recognize
 from model_store.frozen_graph import open_frozen_graph
 from model_store.graph_file import holds_graph
 from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
+from model_store.kind import with_kind
 from model_store.model import Model
 from model_store.other_signatures import SEARCH_S
 from model_store.program import Program
@@ -43,6 +44,7 @@ def open_model(stored: StoredModel, spec: ModelSpec) -> Model:
     _check_inputs(program, spec)
     _check_signature(program, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
+    spec = with_kind(spec, program.signature, stored.folder)
     check_spec(spec, program.signature)
     others = {name: _load_other(stored, other, spec) for name, other in program.others.items()}
     return Model(stored, program, spec, find_image_spec(program.signature, spec), others)
@@ -82,7 +84,7 @@ def _load_other(stored: StoredModel, program: Program, spec: ModelSpec) -> Model
 def check_spec(spec: ModelSpec, signature: Signature) -> None:
     """Raise SpecError where labels or kind do not fit the model."""
     if spec.kind == "detector":
-        check_detector_outputs(signature, spec)
+        check_detector_outputs(signature.outputs, spec)
     if spec.kind == "classifier":
         check_labels(signature, spec)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -14,6 +14,7 @@ import tensorflow as tf
 from model_store.batch_trial import SEARCH_S, Prepare, find_batching
 from model_store.batching import Batching, fixed_batching, limited_by_bytes
 from model_store.byte_strings import as_text
+from model_store.encoded_pictures import possible_wraps, takes_files
 from model_store.errors import InvalidInput, OutOfMemory, PredictError, WarmUpError
 from model_store.other_signatures import warm_up_others
 from model_store.program import Program, one_line
@@ -22,12 +23,15 @@ from model_store.row_trial import find_rows, gives_the_same
 from model_store.signature import Signature, TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
+from model_store.uneven_rows import even
 from model_store.warm_up import observed_outputs, repeated_rows, trials, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
 # Enough for rows to differ, and soon computed also where a row takes seconds.
 VARIED_ROWS = 2
+# A call decodes these at once, and their files do not tell how large they will be.
+MOST_FILES = 4
 # The trials of a batch shall not be what ends a process.
 MAX_TRIAL_BYTES = 268_435_456
 
@@ -145,6 +149,8 @@ class Model:
         return self._join(parts, inputs, rows)
 
     def _join(self, parts: list[dict[str, np.ndarray]], inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
+        if self.spec.kind == "detector":
+            parts = even(parts)
         if fit_together(parts):
             return join(parts, rows)
         if self._fixed_rows is None:
@@ -192,11 +198,14 @@ class Model:
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
-        for inputs in trials(self.signature, self.image, self._program.trial_strings):
+        for image, inputs in self._first_trials():
             try:
-                return inputs, self._run(inputs)
+                outputs = self._run(inputs)
             except PredictError as error:
                 reasons.append(str(error))
+            else:
+                self.image = image
+                return inputs, outputs
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
 
@@ -210,6 +219,23 @@ class Model:
                 return True
         return False
 
+    def _first_trials(self) -> Iterator[tuple[ImageSpec | None, Arrays]]:
+        for image in self._possible_images():
+            for inputs in trials(self.signature, image, self._program.trial_strings):
+                yield image, inputs
+
+    def _possible_images(self) -> list[ImageSpec | None]:
+        """How pictures may become the input: the one way, or for one that takes their files those to be tried."""
+        if self.image is None or not self._takes_files():
+            return [self.image]
+        return [replace(self.image, wrap=wrap) for wrap in possible_wraps(self.image)]
+
+    def _takes_files(self) -> bool:
+        """Whether it decodes pictures itself."""
+        if self.image is None or self.image.input is None:
+            return False
+        return takes_files(self.signature.inputs[self.image.input])
+
     def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
         spec = self.spec.batching
         if self._fixed_rows is not None:
@@ -217,8 +243,10 @@ class Model:
                 raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
             return fixed_batching(spec, self._fixed_rows, call_ms)
         if self.takes_many_rows:
-            batching = find_batching(spec, self._prepare_trial(inputs), self._search_s)
             is_measured = spec.max_batch_size is None and not spec.sizes
+            if is_measured and self._takes_files():
+                spec = replace(spec, max_batch_size=MOST_FILES)
+            batching = find_batching(spec, self._prepare_trial(inputs), self._search_s)
             return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
             key = self._batching_key("max_batch_size" if spec.max_batch_size else "sizes")

@@ -41,6 +41,7 @@ RECORD_HALF = {
     "tasks.model_registry",
     "tasks.npy",
     "tasks.payload",
+    "tasks.picture_list",
     "tasks.ports",
     "tasks.queues",
     "tasks.redis_url",
@@ -51,8 +52,11 @@ RECORD_HALF = {
 }
 SIGNATURE_HALF = {
     "model_store.byte_strings",
+    "model_store.coco",
+    "model_store.detection_spec",
     "model_store.errors",
     "model_store.json_arrays",
+    "model_store.labels",
     "model_store.pictures",
     "model_store.signature",
     "model_store.spec",
