@@ -124,9 +124,9 @@ def test_an_input_that_is_called_b64_is_a_name() -> None:
 
 
 def test_results_have_text_as_text_and_other_bytes_as_base64_in_json() -> None:
-    parts = encode_result({"s": objects([b"a", b"\xff", b"b\0"]).reshape(3, 1)}, None, None)
+    parts = encode_result({"s": objects([b"a", b"\xff", b"b\0"]).reshape(3, 1)})
     assert result_json(parts) == {"outputs": {"s": [["a"], [{"b64": "/w=="}], ["b\0"]]}}
-    plain = encode_result({"s": objects([b"a", b"\xff"])}, None, None)
+    plain = encode_result({"s": objects([b"a", b"\xff"])})
     assert np.load(io.BytesIO(only_output(plain) or b""), allow_pickle=False).tolist() == [b"a", b"\xff"]
 
 
@@ -155,7 +155,7 @@ def test_any_bytes_are_the_same_through_json_and_back(strings: list[bytes]) -> N
     checked = check_json({"instances": encoded}, TEXTS, 10_000)
     arrays = decode_arrays(checked.content_type, checked.payload, TEXTS)
     assert arrays["text"].tolist() == strings
-    again = result_json(encode_result(arrays, None, None))["outputs"]["text"]
+    again = result_json(encode_result(arrays))["outputs"]["text"]
     assert [b64decode(item["b64"]) if isinstance(item, dict) else item.encode() for item in again] == strings
 
 

@@ -112,7 +112,7 @@ def test_sizes_are_told_in_units_for_people(size: int, text: str) -> None:
 def test_the_first_model_toml_says_what_holds_without_it() -> None:
     text = starting_toml(REPORT)
     file = Path("model.toml")
-    assert parse_spec(text, file) == ModelSpec(file=file)
+    assert parse_spec(text, file) == ModelSpec(kind="tensors", file=file)
     assert "# Written by `celeriac inspect` for m.h5 (keras, saved by Keras 2.3.1 on TensorFlow)." in text
     assert "#   input x: float32 (rows, 64, 3)" in text
     assert "of its 7 classes, in order" in text
