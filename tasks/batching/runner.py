@@ -14,7 +14,6 @@ from celery.worker import state
 from tasks import deliveries
 from tasks.batching import announce
 from tasks.batching.batcher import Batcher
-from tasks.batching.compute import Computer
 from tasks.batching.entry import Entry
 from tasks.batching.notices import Notices
 from tasks.batching.storer import GIVEN_BACK, REVOKED, Ran, Refused, Storer
@@ -36,26 +35,31 @@ class Runner:
         self,
         batcher: Batcher,
         beginning: Deliveries,
-        computer: Computer,
         watchdog: Watchdog,
         storer: Storer,
         notices: Notices,
     ) -> None:
         self._batcher = batcher
         self._deliveries = beginning
-        self._computer = computer
         self._watchdog = watchdog
         self._storer = storer
         self._notices = notices
 
     def run(self) -> None:
         """Run batches until the batcher is closed."""
-        while batch := self._batcher.next_batch():
-            try:
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run a batch, and hold on to none of it, nor to its version of the model; gives whether there was one."""
+        batch = self._batcher.next_batch()
+        try:
+            if batch:
                 self._run(batch)
-            except Exception:
-                logger.exception("A batch of %d jobs was given up; they are queued again.", len(batch))
-                self._storer.put(Refused(batch, [GIVEN_BACK] * len(batch)))
+        except Exception:
+            logger.exception("A batch of %d jobs was given up; they are queued again.", len(batch))
+            self._storer.put(Refused(batch, [GIVEN_BACK] * len(batch)))
+        return bool(batch)
 
     def _run(self, batch: Sequence[Entry]) -> None:
         if batch[0].is_suspect:
@@ -66,10 +70,12 @@ class Runner:
         if not begun:
             return
         self._notices.post(lambda: announce.started(entry.request for entry in begun))
+        served = begun[0].served
+        assert served is not None
         inputs = [entry.inputs.arrays for entry in begun if entry.inputs is not None]
         began_s = time.perf_counter()
         with self._watchdog.watching():
-            computed = self._computer.run(inputs, [entry.rows for entry in begun])
+            computed = served.computer.run(inputs, [entry.rows for entry in begun])
         self._storer.put(Ran(begun, computed, (time.perf_counter() - began_s) * 1000))
 
     def _begin(self, batch: Sequence[Entry]) -> list[str | None]:
