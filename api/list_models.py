@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response
 
 from api.json_response import json_response
+from api.model_versions import read_versions
+from api.record import iso
 from api.services import services
 from tasks.model_registry import ModelRecord
 
@@ -28,17 +31,23 @@ def get_model(model: str) -> Response:
 def _model_json(record: ModelRecord) -> dict[str, Any]:
     card = record.card or {}
     state = services().registry.queue_state(record.name)
+    versions, labels = _served(record)
     return {
         "name": record.name,
         "status": str(record.status),
         "version": card.get("version"),
-        "versions": [card["version"]] if card else [],
+        "versions": versions,
+        "labels_of_versions": labels,
+        "shares": card.get("shares", {}),
+        "failures": [_failure_json(failure) for failure in card.get("failures", [])],
+        "labels_failure": card.get("labels_failure"),
         "format": card.get("format"),
         "kind": card.get("kind"),
         "signature": card.get("signature"),
         "takes_pictures": card.get("takes_pictures"),
         "workers": [
-            {"name": worker.name, "version": worker.version, "device": worker.device} for worker in record.workers
+            {"name": worker.name, "version": worker.version, "versions": worker.versions, "device": worker.device}
+            for worker in record.workers
         ],
         "queued": state.queued,
         "running": state.running,
@@ -47,3 +56,16 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "failure": record.failure,
         "gave_up": record.gave_up,
     }
+
+
+def _served(record: ModelRecord) -> tuple[list[int], dict[str, int]]:
+    """Versions and labels that a job may name."""
+    if record.card is None:
+        return [], {}
+    served = read_versions(record)
+    return sorted(served.cards), dict(served.labels)
+
+
+def _failure_json(failure: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a version is not served, and since when."""
+    return {"version": failure["version"], "reason": failure["reason"], "at": iso(failure["at_us"])}

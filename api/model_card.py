@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from api.errors import ModelNotReady, VersionNotFound
+from api.errors import ModelNotReady
 from model_store.signature import Signature
 from tasks.model_registry import ModelRecord
 
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model that was ready at least once."""
+    """A version of a model that was ready at least once."""
 
     name: str
     version: int
@@ -21,7 +23,7 @@ class ModelCard:
 
 
 def read_card(record: ModelRecord) -> ModelCard:
-    """The card of a model.
+    """The card of the version that a model serves by default.
 
     Raises:
         ModelNotReady: none of its workers was ever ready; the sentence says why, where that is known.
@@ -29,21 +31,15 @@ def read_card(record: ModelRecord) -> ModelCard:
     if record.card is None:
         reason = f" It could not be started: {record.failure}" if record.failure else " It is still being loaded."
         raise ModelNotReady(f"Model {record.name!r} is not ready, so nothing can be checked against it.{reason}")
-    card = record.card
+    return parse_card(record.card)
+
+
+def parse_card(card: Mapping[str, Any]) -> ModelCard:
+    """A card as a worker published it."""
     return ModelCard(
-        name=record.name,
+        name=card["name"],
         version=int(card["version"]),
         is_detector=card["kind"] == "detector",
         takes_pictures=bool(card["takes_pictures"]),
         signature=Signature.from_json(card["signature"]),
     )
-
-
-def check_version(card: ModelCard, version: str) -> None:
-    """Refuse a version that is not served.
-
-    Raises:
-        VersionNotFound: the sentence names the one that is.
-    """
-    if version != str(card.version):
-        raise VersionNotFound(f"Model {card.name!r} has no version {version[:20]!r}; served is {card.version}.")

@@ -19,13 +19,14 @@ def record_json(job: Job) -> dict[str, Any]:
         "id": job.id,
         "model": job.model,
         "version": job.version,
+        "label": job.label or None,
         "status": str(job.status),
         "lane": str(job.lane),
         "tag": job.tag,
         "rows": job.rows,
-        "created_at": _iso(job.created_at_us),
-        "started_at": _iso(job.started_at_us),
-        "finished_at": _iso(job.finished_at_us),
+        "created_at": iso(job.created_at_us),
+        "started_at": iso(job.started_at_us),
+        "finished_at": iso(job.finished_at_us),
         "queue_ms": job.queue_ms,
         "compute_ms": job.compute_ms,
         "attempt": job.attempt,
@@ -66,7 +67,8 @@ def _links(job: Job) -> dict[str, str]:
     return {"self": own, "result": f"{own}/result", "model": f"/v1/models/{job.model}"}
 
 
-def _iso(time_us: int | None) -> str | None:
+def iso(time_us: int | None) -> str | None:
+    """A time in µs since 1970 as ISO 8601 in UTC with µs."""
     # Not through a float of seconds, which would round the microseconds.
     if time_us is None:
         return None

@@ -13,7 +13,7 @@ from api.auth import owner
 from api.drain import retry_after_s
 from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType
 from api.json_response import json_response
-from api.model_card import ModelCard, check_version
+from api.model_card import ModelCard
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
 from api.record import poll_headers, queue_json, record_with_result
@@ -61,9 +61,9 @@ def submit_job(model: str, version: str | None = None) -> Response:
 
 
 def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
-    card = services().cards.get(model)
-    if version is not None:
-        check_version(card, version)
+    job_id = new_job_id()
+    choice = services().cards.get(model).choose(version, job_id)
+    card = choice.card
     key = request.headers.get(idempotency.HEADER)
     if key is not None:
         idempotency.check_key(key)
@@ -72,10 +72,11 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     parameters = read_parameters([*request.args.items(multi=True), *received.named_values])
     check_parameters(parameters, card.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
     job = Job(
-        id=new_job_id(),
+        id=job_id,
         model=card.name,
         version=card.version,
         pinned=version is not None,
+        label=choice.label,
         owner=owner(),
         content_type=checked.content_type,
         rows=checked.rows,

@@ -28,7 +28,7 @@ EVENTS_PAUSE_S = 0.05
 
 @dataclass(frozen=True)
 class Bench:
-    """All that a worker needs to run jobs: the model that it has loaded, its connection to the records, its own name."""
+    """All that a worker needs to run jobs: its model, what it serves of it, its connection to the records, its name."""
 
     model: str
     rollout: Rollout
