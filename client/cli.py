@@ -60,7 +60,7 @@ def main() -> None:
 )
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--version", type=click.IntRange(min=0), metavar="N", help="The model's version; else its newest.")
+@click.option("--version", metavar="V", help="The model's version, its number or a label; else the server chooses.")
 @click.option("--lane", type=click.Choice(["interactive", "bulk"]), help="Bulk jobs run when no other waits.")
 @click.option("--min-score", type=float, metavar="X", help="Detectors: the least score of a detection.")
 @click.option("--annotate", is_flag=True, help="Detectors: also draw the boxes; see result --format png.")
@@ -72,7 +72,7 @@ def submit(
     api: ApiClient,
     model: str,
     files: tuple[str, ...],
-    version: int | None,
+    version: str | None,
     content_type: str | None,
     as_json: bool,
     **options: Any,
@@ -155,7 +155,7 @@ def models(api: ApiClient, as_json: bool) -> None:
         click.echo(line)
 
 
-def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: int | None) -> Job:
+def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: str | None) -> Job:
     key = str(uuid.uuid4())
     return with_retries(
         lambda: api.submit(model, inputs, options, version, idempotency_key=key), SUBMIT_PATIENCE, _tell_trouble
