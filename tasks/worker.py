@@ -18,6 +18,7 @@ from celery import signals
 from celery.concurrency import get_implementation
 from kombu.connection import failover_strategies
 
+from model_store.batching import MOST_ROWS
 from model_store.errors import ModelNotFound, ModelStoreError
 from model_store.store import find_models
 from tasks.batching.line import Bench
@@ -95,7 +96,8 @@ def prepare(sender: Any, **_: Any) -> None:
         _give_in(registry, name, f"The model {name} could not be loaded: {type(error).__name__}: {error}")
     sender.app.tasks[TASK_NAME].bench = Bench(name, rollout, client, sender.hostname, settings)
     batches = PREFETCH_BATCHES + settings.parallel_batches
-    sender.prefetch_multiplier = batches * max(rollout.serving.max_rows, 1) + MOST_WAITING
+    # A version that comes later may take as many rows as any.
+    sender.prefetch_multiplier = batches * max(rollout.serving.max_rows, MOST_ROWS) + MOST_WAITING
 
     def tell() -> report.Report:
         return report.of(rollout, sender.hostname, os.getpid(), opener.device)

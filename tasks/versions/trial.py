@@ -24,6 +24,7 @@ class Trial:
     def __init__(self, name: str) -> None:
         self._name = name
         self._process: subprocess.Popen[str] | None = None
+        self._stopped = False
 
     def run(self, number: int) -> str | None:
         """Load a version elsewhere, and warm it up.
@@ -32,11 +33,13 @@ class Trial:
             Why the model store refuses it; None where it was ready.
 
         Raises:
-            LoadError: its process died of it.
+            LoadError: its process died of it, or was stopped.
         """
         command = [sys.executable, "-m", "tasks.versions.trial_load", self._name, str(number)]
         with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as process:
             self._process = process
+            if self._stopped:
+                process.kill()
             output, _ = process.communicate()
         self._process = None
         lines = output.strip().splitlines() or [""]
@@ -47,7 +50,8 @@ class Trial:
         return None
 
     def stop(self) -> None:
-        """End the one that runs."""
+        """End the one that runs, and each that follows."""
+        self._stopped = True
         if (process := self._process) is not None:
             process.kill()
 
