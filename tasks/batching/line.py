@@ -83,6 +83,7 @@ class Line:
             lambda: rollout.serving.run_timeout_s(settings.run_timeout_s), end_worker, end_unless_alive
         )
         rollout.before_call = self._watchdog.begin_anew
+        rollout.is_idle = self.batcher.is_idle
         rollout.after_step = self.batcher.look_again
         runner = Runner(self.batcher, deliveries, self._watchdog, self._storer, self.notices)
         runners = [("runner", runner.run)] * settings.parallel_batches

@@ -10,6 +10,9 @@ from typing import Any
 #: After so long everybody who accepts jobs knows which versions are served: cards are kept for 1 s, and told anew at
 #: each change and every 5 s.
 KNOWN_S = 10.0
+#: Freeing memory holds up all threads, for 0.2 s where TensorFlow is loaded (measured), so it waits for a moment without
+#: jobs; but no longer than this.
+PATIENCE_S = 60.0
 
 
 class Departures:
@@ -35,6 +38,7 @@ class Departures:
         self._clock = clock
         self._since_s: dict[int, float] = {}
         self._dropped: list[weakref.ref[Any]] = []
+        self._gone_s: float | None = None
 
     def over(self, leaving: Set[int]) -> list[int]:
         """Those that may be dropped.
@@ -50,11 +54,18 @@ class Departures:
         """These have been dropped; batches in hand may still use them."""
         self._dropped += [weakref.ref(model) for model in models]
 
-    def free(self) -> None:
-        """Free the memory of dropped models that nobody uses any more."""
-        gone = [model for model in self._dropped if model() is None]
-        if gone:
-            self._dropped = [model for model in self._dropped if model not in gone]
+    def free(self, is_idle: bool) -> None:
+        """Free the memory of dropped models that nobody uses any more.
+
+        Args:
+            is_idle: whether no job would wait for it.
+        """
+        used = [model for model in self._dropped if model() is not None]
+        if len(used) < len(self._dropped) and self._gone_s is None:
+            self._gone_s = self._clock()
+        self._dropped = used
+        if self._gone_s is not None and (is_idle or self._clock() - self._gone_s >= PATIENCE_S):
+            self._gone_s = None
             self._collect()
 
     def _is_over(self, number: int, left_s: float) -> bool:

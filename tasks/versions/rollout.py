@@ -71,6 +71,7 @@ class Rollout:
         labels: What versions.toml says.
         labels_failure: What is wrong with it now, or which of its labels has no version.
         before_call: Called before each call of any version's program, on its thread.
+        is_idle: Asked whether no job is at hand.
         hurry: Called from any thread when a step should follow at once.
         after_step: Called after each step, on its thread: what `find` has no answer for may have one now.
 
@@ -87,6 +88,7 @@ class Rollout:
         self.labels_failure: str | None = None
         self.before_call: Callable[[], None] = _nothing
         self.hurry: Callable[[], None] = _nothing
+        self.is_idle: Callable[[], bool] = _always
         self.after_step: Callable[[], None] = _nothing
         self._name = name
         self._shelf = shelf
@@ -133,7 +135,7 @@ class Rollout:
         self._settle(look)
         self._demanded -= demanded
         self._absent = frozenset(demanded - look.folders.keys())
-        self._departures.free()
+        self._departures.free(self.is_idle())
         self._drop()
         return before != (self.serving, self.failures, self.labels, self.labels_failure)
 
@@ -195,6 +197,7 @@ class Rollout:
         if is_serving or loads.never_ended(number, mark):
             self._try(number)
         loads.begin(number, mark)
+        logger.info("Version %d of %s is being loaded.", number, self._name)
         try:
             return self._around.opener.open(stored)
         finally:
@@ -239,3 +242,7 @@ class Rollout:
 
 def _nothing() -> None:
     pass
+
+
+def _always() -> bool:
+    return True

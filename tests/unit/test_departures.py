@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tasks.model_registry import LiveWorker
-from tasks.versions.departures import KNOWN_S, Departures
+from tasks.versions.departures import KNOWN_S, PATIENCE_S, Departures
 from tasks.versions.peers import rely_on
 from tests.batchers import Clock
 
@@ -64,11 +64,22 @@ def test_memory_is_freed_once_nobody_uses_a_dropped_model_any_more(leaving: Leav
 
     model = Model()
     leaving.departures.watch([model])
-    leaving.departures.free()
+    leaving.departures.free(is_idle=True)
     assert leaving.collected == 0
     del model
-    leaving.departures.free()
-    leaving.departures.free()
+    # Not while jobs would wait for it, but for ever neither
+    leaving.departures.free(is_idle=False)
+    assert leaving.collected == 0
+    leaving.departures.free(is_idle=True)
+    leaving.departures.free(is_idle=True)
+    assert leaving.collected == 1
+
+
+def test_memory_is_freed_in_the_end_though_there_are_always_jobs(leaving: Leaving) -> None:
+    leaving.departures.watch([Clock()])
+    for now_s in (0.0, PATIENCE_S / 2, PATIENCE_S, PATIENCE_S * 3):
+        leaving.clock.now_s = now_s
+        leaving.departures.free(is_idle=False)
     assert leaving.collected == 1
 
 
