@@ -21,8 +21,12 @@ class CardCache:
         self._registry = registry
         self._kept: dict[str, tuple[float, ModelVersions]] = {}
 
-    def get(self, name: str) -> ModelVersions:
+    def get(self, name: str, keep_s: float = KEEP_S) -> ModelVersions:
         """A model's versions. What has no card is not kept: a model can be used as soon as it is ready.
+
+        Args:
+            name: the model.
+            keep_s: how old they may be.
 
         Raises:
             ModelUnknown: nobody ever served or expected it.
@@ -31,7 +35,7 @@ class CardCache:
         # Before Redis is asked, so that the answer is never older than it is said to be.
         now_s = time.monotonic()
         read_at_s, versions = self._kept.get(name, (0.0, None))
-        if versions is None or now_s - read_at_s >= KEEP_S:
+        if versions is None or now_s - read_at_s >= keep_s:
             versions = read_versions(self._registry.get(name))
             if len(self._kept) >= MAX_CARDS:
                 self._kept.clear()

@@ -11,9 +11,10 @@ from flask import Blueprint, Response, request
 from api import idempotency
 from api.auth import owner
 from api.drain import retry_after_s
-from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType
+from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType, VersionNotFound
 from api.json_response import json_response
 from api.model_card import ModelCard
+from api.model_versions import Choice
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
 from api.record import poll_headers, queue_json, record_with_result
@@ -62,7 +63,7 @@ def submit_job(model: str, version: str | None = None) -> Response:
 
 def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     job_id = new_job_id()
-    choice = services().cards.get(model).choose(version, job_id)
+    choice = _choose(model, version, job_id)
     card = choice.card
     key = request.headers.get(idempotency.HEADER)
     if key is not None:
@@ -86,6 +87,15 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
         asked = idempotency.request_digest(version, request.mimetype, parameters, received.body)
         job = replace(job, idempotency=idempotency.key_digest(job.owner, job.model, key), request=asked)
     return job, checked.payload
+
+
+def _choose(model: str, version: str | None, job_id: str) -> Choice:
+    cards = services().cards
+    try:
+        return cards.get(model).choose(version, job_id)
+    except VersionNotFound:
+        # It may be served since the cards were read, and its client may know that.
+        return cards.get(model, keep_s=0.0).choose(version, job_id)
 
 
 def _store(job: Job, payload: bytes) -> Receipt:

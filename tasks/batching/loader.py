@@ -127,8 +127,10 @@ class Loader:
     def _decode(self, entry: Entry, look: Look) -> Inputs | Failure:
         assert look.job is not None and entry.served is not None
         inputs = decode(entry.served.model, look.job, look.payload, self._max_image_pixels)
+        if not isinstance(inputs, Failure):
+            return inputs
         accepted_for = self._rollout.serving.loaded.get(look.job.version)
-        if not isinstance(inputs, Failure) or accepted_for in (None, entry.served):
+        if accepted_for is None or accepted_for is entry.served:
             return inputs
         # It was checked against another version, whose inputs are others, and which is still there.
         entry.served = accepted_for

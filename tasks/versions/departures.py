@@ -10,8 +10,8 @@ from typing import Any
 #: After so long everybody who accepts jobs knows which versions are served: cards are kept for 1 s, and told anew at
 #: each change and every 5 s.
 KNOWN_S = 10.0
-#: Freeing memory holds up all threads, for 0.2 s where TensorFlow is loaded (measured), so it waits for a moment without
-#: jobs; but no longer than this.
+#: Freeing memory holds up all threads, for 0.2 s with TensorFlow's 400,000 objects (measured), so it waits for a moment
+#: without jobs; but no longer than this.
 PATIENCE_S = 60.0
 
 

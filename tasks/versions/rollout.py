@@ -97,6 +97,8 @@ class Rollout:
         self._demanded: set[int] = set()
         self._absent: frozenset[int] = frozenset()
         self._departures = around.departures
+        #: Whether jobs would suffer from a load that goes wrong.
+        self._has_started = False
 
     def start(self) -> None:
         """Load what is to be served, the newest that loads at the least.
@@ -111,6 +113,7 @@ class Rollout:
         self._settle(look)
         if LATEST not in self.serving.labels:
             raise ModelStoreError(self.failures[max(self.failures)].reason)
+        self._has_started = True
 
     def step(self) -> bool:
         """Look at the store, load what is new there, drop what is over.
@@ -150,8 +153,9 @@ class Rollout:
         if number in self._absent:
             known = ", ".join(map(str, serving.numbers))
             return f"Version {number} was asked for, and has left the model store since. Served are: {known}."
-        self._demanded.add(number)
-        self.hurry()
+        if number not in self._demanded:
+            self._demanded.add(number)
+            self.hurry()
         return None
 
     def _wanted(self, look: Look) -> list[int]:
@@ -184,7 +188,7 @@ class Rollout:
             logger.exception("Version %d could not be loaded.", number)
             self._fail(number, mark, f"Version {number} could not be loaded: {type(error).__name__}: {error}")
         else:
-            if self.serving.loaded and fingerprint(folder) != mark:
+            if self._has_started and fingerprint(folder) != mark:
                 logger.info("The files of version %d changed while it was loaded; it is loaded again.", number)
                 self._departures.watch([model])
                 return
@@ -193,8 +197,7 @@ class Rollout:
 
     def _open(self, number: int, stored: StoredModel, mark: str) -> Model:
         loads = self._around.loads
-        is_serving = bool(self.serving.loaded)
-        if is_serving or loads.never_ended(number, mark):
+        if self._has_started or loads.never_ended(number, mark):
             self._try(number)
         loads.begin(number, mark)
         logger.info("Version %d of %s is being loaded.", number, self._name)

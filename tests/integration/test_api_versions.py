@@ -17,13 +17,16 @@ from tests.http_api import ROWS, WORKER, card, error_type, make_http
 ONE_ROW = {"instances": [[1, 2, 3, 4]]}
 
 
-def publish(registry: ModelRegistry, worker: str, numbers: dict[int, Any], labels: dict[str, int], **over: Any) -> None:
-    """Play a worker of `digits` that has these versions, with the inputs of each."""
+def publish(
+    registry: ModelRegistry, worker: str, numbers: dict[int, Any], labels: dict[str, int], **over: Any
+) -> LiveWorker:
+    """Play a worker of `digits` that has these versions, with the inputs of each; gives what it tells of itself."""
     default = labels.get("stable", labels["latest"])
     cards = {str(number): card("digits", version=number, inputs=inputs) for number, inputs in numbers.items()}
     told = {"versions": cards, "labels_of_versions": labels, "shares": {}, "failures": [], "labels_failure": None}
     live = replace(WORKER, name=worker, version=default, versions=tuple(numbers), labels=labels)
     registry.publish_ready(cards[str(default)] | told | over, live)
+    return live
 
 
 @pytest.fixture
@@ -64,6 +67,14 @@ def test_what_is_not_served_is_404_naming_all_that_is(http: FlaskClient, registr
     answer = submit(http, asked)
     assert error_type(answer, 404) == "version_not_found"
     assert answer.json["error"]["message"].endswith("; served are 3, 4, latest (4), stable (3).")
+
+
+def test_a_version_can_be_named_as_soon_as_it_is_served(http: FlaskClient, registry: ModelRegistry) -> None:
+    before = publish(registry, "one", {3: ROWS}, {"latest": 3})
+    assert submit(http).status_code == 202
+    registry.retire("digits", before)
+    publish(registry, "one", {3: ROWS, 4: ROWS}, {"latest": 4})
+    assert submit(http, "4").status_code == 202
 
 
 def test_each_version_is_checked_by_its_own_signature(http: FlaskClient, registry: ModelRegistry) -> None:

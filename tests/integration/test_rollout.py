@@ -200,6 +200,8 @@ def test_labels_are_followed_and_name_what_is_loaded(tmp_path: Path, make: Calla
     label(tmp_path, "[labels]\nstable = 2\n")
     worker = make().start()
     assert (worker.loaded, worker.labels, worker.found()) == ({2, 3}, {"latest": 3, "stable": 2}, 2)
+    # None of them beside jobs, so none was tried elsewhere first.
+    assert worker.trial.tried == []
     label(tmp_path, "[labels]\nstable = 3\ncanary = 1\n[shares]\ncanary = 0.25\n")
     worker.step(3)
     assert worker.labels == {"latest": 3, "stable": 3, "canary": 1}
