@@ -9,8 +9,8 @@ from flask import Blueprint, Response
 
 from api.json_response import json_response
 from api.model_versions import read_versions
-from api.record import iso
 from api.services import services
+from tasks.iso_time import iso_time
 from tasks.model_registry import ModelRecord
 
 routes = Blueprint("list_models", __name__)
@@ -44,6 +44,9 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "format": card.get("format"),
         "kind": card.get("kind"),
         "signature": card.get("signature"),
+        "default_signature": card.get("default_signature"),
+        "signatures": card.get("signatures"),
+        "refused_signatures": card.get("refused_signatures"),
         "takes_pictures": card.get("takes_pictures"),
         "workers": [
             {"name": worker.name, "version": worker.version, "versions": worker.versions, "device": worker.device}
@@ -68,4 +71,4 @@ def _served(record: ModelRecord) -> tuple[list[int], dict[str, int]]:
 
 def _failure_json(failure: Mapping[str, Any]) -> dict[str, Any]:
     """Why a version is not served, and since when."""
-    return {"version": failure["version"], "reason": failure["reason"], "at": iso(failure["at_us"])}
+    return {"version": failure["version"], "reason": failure["reason"], "at": iso_time(failure["at_us"])}

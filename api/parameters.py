@@ -11,6 +11,8 @@ from api.errors import InvalidParameter
 from tasks.job import Lane
 
 MAX_TAG_CHARACTERS = 64
+#: TensorFlow sets no limit; names of this length have never been seen.
+MAX_SIGNATURE_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Parameters:
     annotate: bool = False
     expires_in_s: float | None = None
     tag: str = ""
+    signature: str = ""
 
     def with_deadline(self, max_queue_age_s: int) -> Parameters:
         """These, and where the client has set no deadline the operator's; 0 is none."""
@@ -103,6 +106,13 @@ def _tag(raw: Any) -> str:
     return tag
 
 
+def _signature(raw: Any) -> str:
+    name = _text(raw)
+    if not 0 < len(name) <= MAX_SIGNATURE_CHARACTERS:
+        raise ValueError
+    return name
+
+
 def _number(raw: Any) -> float:
     if isinstance(raw, bool):
         raise TypeError
@@ -124,4 +134,5 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "annotate": ("true or false", _annotate),
     "expires_in_s": ("a number of seconds above 0", _seconds),
     "tag": (f"at most {MAX_TAG_CHARACTERS} printable characters", _tag),
+    "signature": (f"a name of 1 to {MAX_SIGNATURE_CHARACTERS} characters", _signature),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from api.auth import owner
 from api.drain import retry_after_s
 from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType, VersionNotFound
 from api.json_response import json_response
-from api.model_card import ModelCard
+from api.model_card import ModelCard, SignatureCard
 from api.model_versions import Choice
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
@@ -38,11 +39,11 @@ routes = Blueprint("submit_job", __name__)
 
 @dataclass(frozen=True)
 class Received:
-    """What came: the input once checked, the parameters beside it, and the bytes that both were read from."""
+    """What came, not yet checked: the input's bytes, the JSON object in them if it is one, and the parameters."""
 
-    input: Input
-    named_values: NamedValues
     body: bytes
+    named_values: NamedValues
+    document: dict[str, Any] | None = None
 
 
 @routes.post("/v1/models/<model>/jobs")
@@ -68,10 +69,11 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     key = request.headers.get(idempotency.HEADER)
     if key is not None:
         idempotency.check_key(key)
-    received = _read_input(card)
-    checked = received.input
+    received = _receive(card)
     parameters = read_parameters([*request.args.items(multi=True), *received.named_values])
-    check_parameters(parameters, card.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
+    signature = card.by_signature(parameters.signature)
+    checked = _check_input(received, card, signature)
+    check_parameters(parameters, signature.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
     job = Job(
         id=job_id,
         model=card.name,
@@ -121,37 +123,48 @@ def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) 
     return json_response(answer, 200 if has_ended_in_time else 202, headers)
 
 
-def _read_input(card: ModelCard) -> Received:
-    mimetype, limits = request.mimetype, services().settings
-    if mimetype == FORM or mimetype.startswith("image/"):
-        return _read_picture(card, mimetype)
+def _receive(card: ModelCard) -> Received:
+    mimetype = request.mimetype
+    if _is_picture(mimetype):
+        _check_takes_pictures(card, list(card.signatures.values()))
+        if mimetype != FORM:
+            return Received(read_bytes(), [])
+        data = _form_picture()
+        # werkzeug names a part None whose header has no name.
+        return Received(data, [(name or "", text) for name, text in request.form.items(multi=True)])
     if mimetype == JSON:
         body = read_bytes()
         document = parse_object(body, ("instances", "inputs", "parameters"))
         parameters = document.pop("parameters", {})
         if not isinstance(parameters, dict):
             raise InvalidBody("parameters", "a JSON object", f"a JSON {json_kind(parameters)}")
-        return Received(check_json(document, card.signature, limits.max_body_bytes), list(parameters.items()), body)
+        return Received(body, list(parameters.items()), document)
     if mimetype in ARRAY_TYPES:
-        body = read_bytes()
-        return Received(check_arrays(mimetype, body, card.signature, limits.max_body_bytes), [], body)
-    raise UnsupportedMediaType(f"Content-Type {mimetype[:80]!r} is not taken; taken are {_accepted(card)}.")
+        return Received(read_bytes(), [])
+    accepted = _accepted(list(card.signatures.values()))
+    raise UnsupportedMediaType(f"Content-Type {mimetype[:80]!r} is not taken; taken are {accepted}.")
 
 
-def _read_picture(card: ModelCard, mimetype: str) -> Received:
-    if not card.takes_pictures:
+def _check_input(received: Received, card: ModelCard, signature: SignatureCard) -> Input:
+    limits = services().settings
+    if _is_picture(request.mimetype):
+        _check_takes_pictures(card, [signature])
+        return check_picture(received.body, limits.max_image_pixels)
+    if received.document is not None:
+        return check_json(received.document, signature.signature, limits.max_body_bytes)
+    return check_arrays(request.mimetype, received.body, signature.signature, limits.max_body_bytes)
+
+
+def _is_picture(mimetype: str) -> bool:
+    return mimetype == FORM or mimetype.startswith("image/")
+
+
+def _check_takes_pictures(card: ModelCard, signatures: Sequence[SignatureCard]) -> None:
+    if not any(signature.takes_pictures for signature in signatures):
         raise UnsupportedMediaType(
-            f"Model {card.name!r} takes no pictures, only {_accepted(card)}. "
+            f"Model {card.name!r} takes no pictures, only {_accepted(signatures)}. "
             "For pictures, add a table [image] to its model.toml."
         )
-    fields: NamedValues = []
-    if mimetype == FORM:
-        data = _form_picture()
-        # werkzeug names a part None whose header has no name.
-        fields = [(name or "", text) for name, text in request.form.items(multi=True)]
-    else:
-        data = read_bytes()
-    return Received(check_picture(data, services().settings.max_image_pixels), fields, data)
 
 
 def _form_picture() -> bytes:
@@ -162,6 +175,6 @@ def _form_picture() -> bytes:
     raise InvalidInput("image", "exactly one file, in the form's field image", got)
 
 
-def _accepted(card: ModelCard) -> str:
-    pictures = ["image/*", FORM] if card.takes_pictures else []
+def _accepted(signatures: Sequence[SignatureCard]) -> str:
+    pictures = ["image/*", FORM] if any(signature.takes_pictures for signature in signatures) else []
     return ", ".join([JSON, *ARRAY_TYPES, *pictures])

@@ -14,7 +14,7 @@ import numpy as np
 from api.errors import InvalidBody
 from api.request_body import json_kind
 from model_store.errors import InvalidInput
-from model_store.json_arrays import array_from_json
+from model_store.json_arrays import array_from_json, is_base64
 from model_store.pictures import read_picture_header
 from model_store.signature import Signature, TensorSpec, check_inputs
 from tasks.payload import MAX_DIMENSIONS, encode_arrays, read_headers
@@ -71,10 +71,10 @@ def check_json(document: Mapping[str, Any], signature: Signature, max_bytes: int
 
 
 def _by_name(value: Any, signature: Signature) -> Mapping[str, Any]:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not _is_bytes(value, signature):
         _check_names(value, signature, "inputs")
         return value
-    if len(signature.inputs) > 1:
+    if len(signature.inputs) != 1:
         names = ", ".join(signature.inputs)
         raise InvalidInput("inputs", f"an object with the names {names}", f"a JSON {json_kind(value)}")
     return {next(iter(signature.inputs)): value}
@@ -90,9 +90,15 @@ def _columns(instances: Any, signature: Signature) -> Mapping[str, Any]:
     if rowless:
         expected = f"the form `inputs`, since {', '.join(rowless)} has no rows"
         raise InvalidInput("instances", expected, "the form `instances`")
-    if len(signature.inputs) == 1 and not isinstance(instances[0], dict):
+    is_row = not isinstance(instances[0], dict) or _is_bytes(instances[0], signature)
+    if len(signature.inputs) == 1 and is_row:
         return {next(iter(signature.inputs)): instances}
     return _columns_of_objects(instances, signature)
+
+
+def _is_bytes(value: Any, signature: Signature) -> bool:
+    """Whether an object is a string's bytes, and not one with the names of inputs."""
+    return is_base64(value) and "b64" not in signature.inputs
 
 
 def _columns_of_objects(instances: Sequence[Any], signature: Signature) -> Mapping[str, Any]:

@@ -43,6 +43,7 @@ class JobOptions:
         annotate: Detectors: also draw the boxes.
         expires_in_s: Not run later than this after its submission, in s.
         tag: A word of the client's own, kept with the job.
+        signature: Which of the model's signatures to run, by name; None for its default one.
     """
 
     lane: str | None = None
@@ -50,6 +51,7 @@ class JobOptions:
     annotate: bool = False
     expires_in_s: float | None = None
     tag: str | None = None
+    signature: str | None = None
 
     def to_query(self) -> dict[str, str]:
         """The options that are set, as query parameters."""
@@ -59,6 +61,7 @@ class JobOptions:
             "annotate": "true" if self.annotate else None,
             "expires_in_s": self.expires_in_s,
             "tag": self.tag,
+            "signature": self.signature,
         }
         return {name: str(value) for name, value in values.items() if value is not None}
 

@@ -66,6 +66,7 @@ def main() -> None:
 @click.option("--annotate", is_flag=True, help="Detectors: also draw the boxes; see result --format png.")
 @click.option("--expires-in-s", type=float, metavar="S", help="Do not run it later than this many seconds from now.")
 @click.option("--tag", metavar="T", help="A word of yours, kept with the job.")
+@click.option("--signature", metavar="NAME", help="Which of the model's signatures to run; else its default one.")
 @click.option("--content-type", metavar="TYPE", help="What the files are; else their suffixes say it.")
 @server_options
 def submit(

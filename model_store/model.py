@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from copy import copy
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from model_store.batch_trial import Prepare, find_batching
-from model_store.batching import Batching, fixed_batching, limited_by_bytes
-from model_store.errors import OutOfMemory, PredictError, WarmUpError
+from model_store.batch_trial import SEARCH_S, Prepare, find_batching
+from model_store.batching import MOST_ROWS, Batching, at_most, fixed_batching, limited_by_bytes
+from model_store.byte_strings import as_text
+from model_store.errors import InvalidInput, OutOfMemory, PredictError, WarmUpError
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
-from model_store.row_trial import find_rows
-from model_store.signature import TensorSpec, check_inputs
+from model_store.row_trial import find_rows, gives_the_same
+from model_store.signature import Signature, TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
-from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows
+from model_store.warm_up import observed_outputs, repeated_rows, trials, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -27,43 +30,54 @@ Arrays = Mapping[str, np.ndarray]
 VARIED_ROWS = 2
 # The trials of a batch shall not be what ends a process.
 MAX_TRIAL_BYTES = 268_435_456
+# Further signatures shall not hold up the start of a worker: what all of them may take, and the search for each.
+OTHERS_S = 6.0
+OTHER_SEARCH_S = 0.5
 
 
 class Model:
-    """A model that predicts, from any thread.
+    """A model by one of its signatures, that predicts, from any thread. By the default one it knows the others.
 
     Attributes:
         name: Its name in the store.
         version: The version that was loaded.
         format: "frozen_graph", "saved_model" or "keras".
+        signature_name: What the file calls the signature.
         signature: The inputs that `predict` takes and the outputs wanted; `warm_up` adds what only a run can show.
         spec: What its model.toml says.
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
-        row_outputs: Names of the outputs with one entry a row on axis 0.
+        row_outputs: Names of the outputs with one entry a row on axis 0; none until `warm_up` has found out.
+        takes_many_rows: Whether the rows of several jobs can share one call, whose outputs can then be divided among
+            them; not until `warm_up` has found out.
         batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
         before_call: Called before each call of the program, on its thread; somebody may want to know that it lives.
     """
 
-    def __init__(self, stored: StoredModel, program: Program, spec: ModelSpec, image: ImageSpec | None) -> None:
+    def __init__(
+        self,
+        stored: StoredModel,
+        program: Program,
+        spec: ModelSpec,
+        image: ImageSpec | None,
+        others: Mapping[str, Model] | None = None,
+    ) -> None:
         self.name = stored.name
         self.version = stored.version
         self.format = program.format
+        self.signature_name = program.signature_name
         self.signature = program.signature
         self.spec = spec
         self.image = image
-        self.row_outputs = frozenset(name for name, spec in self.signature.outputs.items() if _has_open_rows(spec))
+        self.row_outputs: frozenset[str] = frozenset()
+        self.takes_many_rows = False
         self.batching = Batching()
         self.before_call: Callable[[], None] = _nothing
         self._program = program
         self._fixed_rows: int | None = None
         self._is_divided = False
-
-    @property
-    def takes_many_rows(self) -> bool:
-        """Whether the rows of several jobs can share one call, whose outputs can then be divided among them."""
-        has_only_rows = self.signature.row_inputs == set(self.signature.inputs)
-        gives_only_rows = self.row_outputs == set(self.signature.outputs)
-        return has_only_rows and gives_only_rows and self.signature.fixed_rows is None
+        self._others = dict(others or {})
+        for other in self._others.values():
+            other.before_call = lambda: self.before_call()
 
     def describe(self) -> dict[str, Any]:
         """The model's card, of JSON values."""
@@ -73,27 +87,55 @@ class Model:
             "format": self.format,
             "kind": self.spec.kind,
             "signature": self.signature.to_json(),
+            "default_signature": self.signature_name,
+            "signatures": {name: model._describe_signature() for name, model in self._by_name().items()},
+            "refused_signatures": dict(self._program.refused),
             "takes_pictures": self.image is not None,
             "labels": self.spec.labels is not None,
             "batching": self.batching.to_json(),
         }
 
-    def predict(self, inputs: Arrays) -> dict[str, np.ndarray]:
+    def _describe_signature(self) -> dict[str, Any]:
+        return {**self.signature.to_json(), "kind": self.spec.kind, "takes_pictures": self.image is not None}
+
+    def with_signature(self, name: str | None) -> Model:
+        """The same model by another signature, or itself for None, an empty name and its own.
+
+        Raises:
+            InvalidInput: The file has no such signature, or it cannot be served.
+        """
+        found = self._by_name().get(name) if name else self
+        if found is None:
+            raise InvalidInput("signature", f"one of {', '.join(self._by_name())}", repr(str(name)[:80]))
+        return found
+
+    @property
+    def most_rows(self) -> int:
+        """Most rows worth giving to it at once by any of its signatures."""
+        return max(model.batching.max_rows for model in self._by_name().values())
+
+    def _by_name(self) -> dict[str, Model]:
+        return {self.signature_name: self, **self._others}
+
+    def predict(self, inputs: Arrays, signature: str | None = None) -> dict[str, np.ndarray]:
         """Run the model, once or, where it has more rows than `batching` allows for a call, as often as they need.
 
         Args:
             inputs: An array for each input, with as many rows on axis 0 as all others; dtypes are cast where no
                 value can change.
+            signature: The name of the one to run; None is this one.
 
         Returns:
             An array for each output; those in `row_outputs` have the rows of the inputs on axis 0. Strings come as
-            numpy's `U` dtype, decoded as UTF-8.
+            numpy's `U` dtype, or as objects of `bytes` where they are not all text, see `model_store.byte_strings`.
 
         Raises:
             InvalidInput: The arrays do not fit the signature.
             PredictError: The model failed, or gave another number of rows than it was given.
             OutOfMemory: Its device's or the process's memory did not suffice.
         """
+        if signature and signature != self.signature_name:
+            return self.with_signature(signature).predict(inputs)
         rows = check_inputs(self.signature, {name: TensorSpec.of(array) for name, array in inputs.items()})
         if not self._is_divided or self.batching.is_one_call(rows):
             return self._run_rows(inputs, rows)
@@ -120,8 +162,14 @@ class Model:
                 )
         return outputs
 
-    def warm_up(self) -> float:
+    def warm_up(self, search_s: float = SEARCH_S) -> float:
         """Run the model on trial inputs: the first job then does not pay for preparations, and batches have a size.
+
+        The other signatures are warmed up too, but for less long, and only those whose calls change nothing. Where one
+        cannot run on trial inputs, or the time is over, its jobs run one by one.
+
+        Args:
+            search_s: How long to look for a good number of rows.
 
         Returns:
             Milliseconds that one call takes once prepared, of one row unless the model takes another number only.
@@ -136,14 +184,38 @@ class Model:
         signature = replace(self.signature, outputs=observed_outputs(self.signature.outputs, outputs))
         rows = find_rows(self._run, signature, inputs, outputs)
         self.signature, self.row_outputs, self._fixed_rows = rows.signature, rows.outputs, rows.in_a_call
-        self.batching = self._find_batching(inputs, call_ms)
+        if rows.in_a_call is not None and self._open_rows(rows.in_a_call, inputs):
+            self._fixed_rows = None
+        self._program = replace(self._program, open_rows=None)
+        self.takes_many_rows = _takes_many_rows(self.signature, self.row_outputs)
+        self.batching = self._find_batching(inputs, call_ms, search_s)
         self._is_divided = self._fixed_rows is not None or self.takes_many_rows
+        self._warm_up_others()
         return call_ms
+
+    def _warm_up_others(self) -> None:
+        until_s = perf_counter() + OTHERS_S
+
+        def check_time() -> None:
+            if perf_counter() > until_s:
+                raise WarmUpError(f"The trials of further signatures took {OTHERS_S} s.")
+
+        for name, other in self._others.items():
+            if other._program.changes_state:
+                continue
+            untried, before_call = copy(other), other.before_call
+            other.before_call = check_time
+            try:
+                other.warm_up(OTHER_SEARCH_S)
+                other.before_call = before_call
+                other.batching = at_most(other.batching, self.spec.batching.max_batch_size or MOST_ROWS)
+            except (PredictError, WarmUpError):
+                # What was found out before is only a part, and useless.
+                self._others[name] = untried
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
-        for open_size in OPEN_SIZES:
-            inputs = trial_inputs(self.signature, self.image, open_size)
+        for inputs in trials(self.signature, self.image, self._program.trial_strings):
             try:
                 return inputs, self._run(inputs)
             except PredictError as error:
@@ -151,14 +223,24 @@ class Model:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
 
-    def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
+    def _open_rows(self, fixed_rows: int, inputs: Arrays) -> bool:
+        """Take the first way to run the program that takes any number of rows and gives the same, if there is one."""
+        program, names = self._program, self.signature.row_inputs
+        for run in program.open_rows(fixed_rows) if program.open_rows else ():
+            opened = replace(program, run=run)
+            if gives_the_same(self._run, partial(self._run_program, opened), names, fixed_rows, inputs):
+                self._program = opened
+                return True
+        return False
+
+    def _find_batching(self, inputs: Arrays, call_ms: float, search_s: float) -> Batching:
         spec = self.spec.batching
         if self._fixed_rows is not None:
             if spec.sizes and spec.sizes != (self._fixed_rows,):
                 raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
             return fixed_batching(spec, self._fixed_rows, call_ms)
         if self.takes_many_rows:
-            batching = find_batching(spec, self._prepare_trial(inputs))
+            batching = find_batching(spec, self._prepare_trial(inputs), search_s)
             is_measured = spec.max_batch_size is None and not spec.sizes
             return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
@@ -190,10 +272,13 @@ class Model:
         return prepare
 
     def _run(self, inputs: Arrays) -> dict[str, np.ndarray]:
+        return self._run_program(self._program, inputs)
+
+    def _run_program(self, program: Program, inputs: Arrays) -> dict[str, np.ndarray]:
         try:
             tensors = {name: _to_tensor(inputs[name], spec) for name, spec in self.signature.inputs.items()}
             self.before_call()
-            outputs = self._program.run(tensors)
+            outputs = program.run(tensors)
             return {name: _to_array(outputs[name]) for name in self.signature.outputs}
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise OutOfMemory(f"{self.name} ran out of memory: {one_line(error)}.") from None
@@ -209,8 +294,9 @@ def _bytes(arrays: Arrays) -> int:
     return sum(array.nbytes for array in arrays.values())
 
 
-def _has_open_rows(spec: TensorSpec) -> bool:
-    return spec.shape is not None and spec.shape[:1] == (None,)
+def _takes_many_rows(signature: Signature, row_outputs: frozenset[str]) -> bool:
+    has_only_rows = signature.row_inputs == set(signature.inputs)
+    return has_only_rows and row_outputs == set(signature.outputs) and signature.fixed_rows is None
 
 
 def _to_tensor(array: np.ndarray, spec: TensorSpec) -> tf.Tensor:
@@ -219,6 +305,4 @@ def _to_tensor(array: np.ndarray, spec: TensorSpec) -> tf.Tensor:
 
 def _to_array(tensor: tf.Tensor) -> np.ndarray:
     array = tensor.numpy()
-    if tensor.dtype != tf.string:
-        return np.asarray(array)
-    return np.array([text.decode("utf-8", "replace") for text in np.ravel(array)], dtype=str).reshape(tensor.shape)
+    return as_text(np.array(array, dtype=object)) if tensor.dtype == tf.string else np.asarray(array)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,6 +13,9 @@ from model_store.warm_up import one_row, repeated_rows, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]
+
+# Enough to tell rows apart that were mixed up.
+TRIAL_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,35 @@ def _can_be_divided(run: Run, names: frozenset[str], fixed_rows: int, inputs: Ar
     except PredictError:
         return False
     return rows_are_their_own(mixed, alone)
+
+
+def gives_the_same(run: Run, other: Run, names: frozenset[str], fixed_rows: int, inputs: Arrays) -> bool:
+    """Whether one that takes any number of rows gives for each what one gives that takes a fixed number.
+
+    Args:
+        run: The one for a fixed number of rows, each of which depends on the same row of the inputs only.
+        other: The one for any number.
+        names: The inputs that have rows.
+        fixed_rows: How many rows `run` takes.
+        inputs: What it was tried with.
+    """
+    varied = varied_rows(inputs, names, TRIAL_ROWS)
+    rows = [one_row(varied, names, row) for row in range(TRIAL_ROWS)]
+    try:
+        expected = [run(repeated_rows(row, names, fixed_rows)) for row in rows]
+        together, alone = other(varied), other(rows[0])
+    except PredictError:
+        return False
+    is_shown = any(not np.array_equal(array[0], array[-1]) for array in together.values() if array.ndim)
+    return is_shown and _fit(alone, expected[:1]) and _fit(together, expected)
+
+
+def _fit(outputs: Arrays, rows: Sequence[Arrays]) -> bool:
+    return all(
+        array.shape == (len(rows), *rows[0][name].shape[1:])
+        and all(_are_close(array[place], row[name][0]) for place, row in enumerate(rows))
+        for name, array in outputs.items()
+    )
 
 
 def rows_are_their_own(mixed: Arrays, alone: Mapping[int, Arrays]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,13 @@ from model_store.spec_table import Table, fraction, items, name, number, one_of,
 
 SPEC_FILE_NAME = "model.toml"
 KINDS = ("tensors", "classifier", "detector")
+TOP_KEYS = (
+    *("kind", "labels", "signature", "inputs", "outputs", "min_score", "run_timeout_s", "trusted_sha256"),
+    *("image", "device", "batching", "custom_objects"),
+)
+# A module and a name in it.
+PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST_SIDE = 16_384
 LARGEST_BATCH = 65_536
 LONGEST_WAIT_MS = 60_000
@@ -76,23 +84,31 @@ class ModelSpec:
     Attributes:
         kind: One of `KINDS`.
         labels: Class number to name; None where the model has no labels.
-        outputs: The outputs wanted, in order; None takes the file's own.
+        signature: The signature that jobs get which name none; None leaves the choice to the file.
+        inputs: The tensors that are a frozen graph's inputs, in order; None finds them.
+        outputs: The outputs wanted of the signature, in order; None takes the file's own.
         min_score: What a detection must score to be told, unless the job says otherwise; 0 to 1.
         run_timeout_s: How long one call may take before its worker ends; None leaves it to the operator's setting.
         image: How pictures become inputs; None where the file does not say.
         device: Where the model runs.
         batching: How many rows share a call.
+        trusted_sha256: Digests of the artifacts that may bring code of their own, see `trust.artifact_digest`.
+        custom_objects: Name in a Keras file to `module:name` of the operator's own class or function.
         file: The model.toml itself, for messages; None where there is none.
     """
 
     kind: str = "tensors"
     labels: Mapping[int, str] | None = None
+    inputs: tuple[str, ...] | None = None
+    signature: str | None = None
     outputs: tuple[str, ...] | None = None
     min_score: float = 0.5
     run_timeout_s: int | None = None
     image: ImageSpec | None = None
     device: DeviceSpec = DeviceSpec()
     batching: BatchingSpec = BatchingSpec()
+    trusted_sha256: tuple[str, ...] = ()
+    custom_objects: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
 
 
@@ -122,19 +138,23 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
     top = Table(file, "", values)
-    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
+    top.refuse_unknown_keys(*TOP_KEYS)
     labels = top.read("labels", "a list of names or a table of class number = name", _labels)
     implied_kind = "tensors" if labels is None else "classifier"
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
     return ModelSpec(
         kind=top.read("kind", f"one of {', '.join(KINDS)}", one_of(*KINDS)) or implied_kind,
         labels=labels,
+        inputs=top.read("inputs", "a list of input names", _names),
+        signature=top.read("signature", "the name of a signature", name),
         outputs=top.read("outputs", "a list of output names", _names),
         min_score=ModelSpec.min_score if min_score is None else min_score,
         run_timeout_s=top.read("run_timeout_s", f"seconds, from 1 to {LONGEST_RUN_S}", whole_number(1, LONGEST_RUN_S)),
         image=_parse_image(top.table("image")) if "image" in values else None,
         device=_parse_device(top.table("device")),
         batching=_parse_batching(top.table("batching")),
+        trusted_sha256=top.read("trusted_sha256", "a list of SHA-256 digests, of 64 hex digits each", _digests) or (),
+        custom_objects=top.read("custom_objects", 'a table of "name in the file" = "module:name"', _places) or {},
         file=file,
     )
 
@@ -191,6 +211,20 @@ def _names(value: Any) -> tuple[str, ...]:
     if not names or len(set(names)) < len(names):
         raise ValueError
     return names
+
+
+def _digests(value: Any) -> tuple[str, ...]:
+    digests = tuple(name(item).lower() for item in items(value))
+    if not all(SHA256.fullmatch(digest) for digest in digests):
+        raise ValueError
+    return digests
+
+
+def _places(value: Any) -> Mapping[str, str]:
+    places = {key: name(place) for key, place in value.items()} if isinstance(value, dict) else None
+    if places is None or not all(PLACE.fullmatch(place) for place in places.values()):
+        raise ValueError
+    return places
 
 
 def _labels(value: Any) -> Mapping[int, str]:

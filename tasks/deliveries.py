@@ -82,7 +82,7 @@ class Deliveries:
                 keys=[keys.OWNERS],
                 args=[
                     keys.job(""),
-                    keys.job_input("").removeprefix(keys.job("")),
+                    keys.INPUT,
                     self._model,
                     most_bytes,
                     *arguments,
@@ -116,7 +116,7 @@ class Deliveries:
     def _look(self, job_id: str, answer: list[Any]) -> Look:
         if answer[0] != b"taken":
             return Look(answer[0].decode())
-        _, attempt, version, pinned, content_type, rows, min_score, annotate, label, payload = answer
+        _, attempt, version, pinned, content_type, rows, min_score, annotate, signature, label, payload = answer
         job = Job(
             id=job_id,
             model=self._model,
@@ -127,6 +127,7 @@ class Deliveries:
             rows=int(rows),
             min_score=None if min_score is None else float(min_score),
             annotate=annotate == b"1",
+            signature=signature.decode() if signature else "",
             worker=self._worker,
             attempt=int(attempt),
         )

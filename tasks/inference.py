@@ -67,6 +67,7 @@ def _answer(compute_ms: float, parts: Mapping[str, bytes]) -> Answer:
 
 
 def _decode(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs:
+    model = model.with_signature(job.signature)
     if job.content_type in ARRAY_TYPES:
         return Inputs(decode_arrays(job.content_type, payload, model.signature))
     if model.image is None or model.image.input is None:
@@ -77,6 +78,7 @@ def _decode(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> In
 
 
 def _read(model: Model, job: Job, inputs: Inputs, outputs: Arrays) -> dict[str, bytes]:
+    model = model.with_signature(job.signature)
     if model.spec.kind == "classifier":
         return encode_result(outputs, {"labels": read_labels(outputs, model.spec)}, None)
     if model.spec.kind == "detector":

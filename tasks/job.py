@@ -70,6 +70,7 @@ class Job:
     owner: str = ""  #: the API key's name; empty without keys
     lane: Lane = Lane.INTERACTIVE
     tag: str = ""
+    signature: str = ""  #: of the model, by name; empty: its default one
     content_type: str = ""  #: of the input payload
     rows: int = 1
     min_score: float | None = None  #: detectors: the least score of a detection that is answered
@@ -111,6 +112,7 @@ class Job:
             owner=self.owner,
             lane=self.lane,
             tag=self.tag,
+            signature=self.signature,
             content_type=self.content_type,
             rows=self.rows,
             min_score=self.min_score,

@@ -9,12 +9,14 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import orjson
 
+from model_store.byte_strings import unpack
 from tasks.npy import decode_npy, encode_npy
 from tasks.payload import Arrays, pack_npz
 
@@ -73,8 +75,18 @@ def _jsonable(array: np.ndarray[Any, Any]) -> Any:
     # orjson takes contiguous native numbers and booleans with at least one dimension; the rest goes the slow way.
     if array.ndim and array.dtype.kind in "biuf" and array.flags.c_contiguous and array.dtype.isnative:
         return array
-    if array.dtype.kind == "S":
-        return np.char.decode(array, "utf-8", "replace").tolist()
+    if array.dtype.kind in "SV":
+        return _strings(unpack(array).tolist())
     if array.dtype.kind == "c":
         return np.stack([array.real, array.imag], axis=-1)
     return array.tolist()
+
+
+def _strings(nested: Any) -> Any:
+    """Text as it is, and other bytes as JSON can have them: `{"b64": …}`, as TensorFlow Serving writes them."""
+    if isinstance(nested, list):
+        return [_strings(item) for item in nested]
+    try:
+        return nested.decode()
+    except UnicodeDecodeError:
+        return {"b64": b64encode(nested).decode()}

@@ -50,6 +50,14 @@ def card(name: str, **over: Any) -> dict[str, Any]:
     return values | over
 
 
+def card_of_signatures(name: str, default: str, **inputs: Any) -> dict[str, Any]:
+    """What a worker says of a model with a signature for each of the inputs given."""
+    one = card(name, inputs=inputs[default])
+    others = {"outputs": one["signature"]["outputs"], "kind": "tensors", "takes_pictures": False}
+    signatures = {signature: {"inputs": tensors, **others} for signature, tensors in inputs.items()}
+    return one | {"default_signature": default, "signatures": signatures, "refused_signatures": {"train": "it writes"}}
+
+
 def publish_models(registry: ModelRegistry) -> None:
     """Play the workers of three models: `digits` (arrays), `pairs` (two inputs), `boxes` (a detector)."""
     registry.expect(["digits", "pairs", "boxes"])

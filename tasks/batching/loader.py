@@ -103,17 +103,17 @@ class Loader:
             self._storer.put(Refused([entry for entry, _ in refused], [word for _, word in refused]))
 
     def _prepare(self, entry: Entry, inputs: Inputs) -> None:
-        assert entry.served is not None
-        model = entry.served.model
+        assert entry.served is not None and entry.job is not None
+        model = entry.served.model.with_signature(entry.job.signature)
         entry.inputs = inputs
         entry.ready_s = monotonic()
         entry.rows = count_rows(inputs.arrays, model.signature.row_inputs)
-        entry.is_suspect = entry.job is not None and entry.job.attempt > 0
+        entry.is_suspect = entry.job.attempt > 0
         if entry.is_suspect:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
         if model.takes_many_rows and not entry.is_suspect:
-            group = group_of(inputs.arrays)
+            group = group_of(inputs.arrays, model.signature_name)
             # A batch is of one version.
             entry.group = None if group is None else (entry.served, group)
             call_rows = model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))

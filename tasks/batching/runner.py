@@ -75,7 +75,8 @@ class Runner:
         inputs = [entry.inputs.arrays for entry in begun if entry.inputs is not None]
         began_s = time.perf_counter()
         with self._watchdog.watching():
-            computed = served.computer.run(inputs, [entry.rows for entry in begun])
+            # All of a batch are for the same one.
+            computed = served.computer.run(inputs, [entry.rows for entry in begun], _signature(begun[0]))
         self._storer.put(Ran(begun, computed, (time.perf_counter() - began_s) * 1000))
 
     def _begin(self, batch: Sequence[Entry]) -> list[str | None]:
@@ -94,6 +95,10 @@ class Runner:
             return list(batch)
         self._storer.put(Refused([entry for entry, _ in refused], [reason for _, reason in refused]))
         return [entry for entry, reason in zip(batch, reasons, strict=True) if not reason]
+
+
+def _signature(entry: Entry) -> str:
+    return entry.job.signature if entry.job is not None else ""
 
 
 def _unwanted(request: Any) -> str | None:

@@ -25,7 +25,11 @@ class Served:
     @classmethod
     def of(cls, model: Model) -> Served:
         """A model that was warmed up."""
-        return cls(model, Computer(model.predict, model.batching.max_rows, model.takes_many_rows))
+
+        def takes_many_rows(signature: str) -> bool:
+            return model.with_signature(signature).takes_many_rows
+
+        return cls(model, Computer(model.predict, model.most_rows, takes_many_rows))
 
 
 @dataclass(frozen=True)

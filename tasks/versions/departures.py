@@ -50,9 +50,13 @@ class Departures:
         self._since_s = {number: self._since_s.get(number, now_s) for number in leaving}
         return [number for number, since_s in self._since_s.items() if self._is_over(number, now_s - since_s)]
 
-    def watch(self, models: Iterable[Any]) -> None:
-        """These have been dropped; batches in hand may still use them."""
-        self._dropped += [weakref.ref(model) for model in models]
+    def watch(self, dropped: Iterable[Any]) -> None:
+        """These have been dropped; jobs in hand hold on to them until they end.
+
+        Args:
+            dropped: what is part of no circle of references, as models are: it has to go by itself.
+        """
+        self._dropped += [weakref.ref(served) for served in dropped]
 
     def free(self, is_idle: bool) -> None:
         """Free the memory of dropped models that nobody uses any more.
@@ -60,7 +64,7 @@ class Departures:
         Args:
             is_idle: whether no job would wait for it.
         """
-        used = [model for model in self._dropped if model() is not None]
+        used = [served for served in self._dropped if served() is not None]
         if len(used) < len(self._dropped) and self._gone_s is None:
             self._gone_s = self._clock()
         self._dropped = used

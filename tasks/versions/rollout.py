@@ -188,12 +188,16 @@ class Rollout:
             logger.exception("Version %d could not be loaded.", number)
             self._fail(number, mark, f"Version {number} could not be loaded: {type(error).__name__}: {error}")
         else:
-            if self._has_started and fingerprint(folder) != mark:
-                logger.info("The files of version %d changed while it was loaded; it is loaded again.", number)
-                self._departures.watch([model])
-                return
-            model.before_call = self._before_call
-            self.serving = replace(self.serving, loaded={**self.serving.loaded, number: Served.of(model)})
+            self._add(Served.of(model), fingerprint(folder) == mark)
+
+    def _add(self, served: Served, is_whole: bool) -> None:
+        number = served.model.version
+        if self._has_started and not is_whole:
+            logger.info("The files of version %d changed while it was loaded; it is loaded again.", number)
+            self._departures.watch([served])
+            return
+        served.model.before_call = self._before_call
+        self.serving = replace(self.serving, loaded={**self.serving.loaded, number: served})
 
     def _open(self, number: int, stored: StoredModel, mark: str) -> Model:
         loads = self._around.loads
@@ -235,7 +239,7 @@ class Rollout:
         over = self._departures.over(loaded.keys() - set(self.serving.labels.values()))
         if over:
             kept = {number: served for number, served in loaded.items() if number not in over}
-            self._departures.watch(loaded[number].model for number in over)
+            self._departures.watch(loaded[number] for number in over)
             self.serving = replace(self.serving, loaded=kept)
             logger.info("%s has dropped version %s.", self._name, ", ".join(map(str, over)))
 

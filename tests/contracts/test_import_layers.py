@@ -33,6 +33,7 @@ RECORD_HALF = {
     "tasks.caps",
     "tasks.errors",
     "tasks.finish_listener",
+    "tasks.iso_time",
     "tasks.job",
     "tasks.job_store",
     "tasks.keys",
@@ -49,6 +50,7 @@ RECORD_HALF = {
     "tasks.submission",
 }
 SIGNATURE_HALF = {
+    "model_store.byte_strings",
     "model_store.errors",
     "model_store.json_arrays",
     "model_store.pictures",

@@ -59,6 +59,7 @@ def test_taking_gives_all_that_is_needed_to_run_and_writes_nothing(
     client: redis.Redis, job_store: JobStore, taking: Deliveries
 ) -> None:
     values = {"version": 7, "pinned": True, "content_type": "image/png", "rows": 3, "min_score": 0.25, "annotate": True}
+    values |= {"signature": "predict"}
     [full] = submit(job_store, 1, b"\x89PNG", **values)
     [plain] = submit(job_store, 1)
     [first, second] = taking.take(claim_all(client, [full, plain]), PLENTY)

@@ -87,16 +87,6 @@ def test_a_saved_model_without_its_variables_is_refused(tmp_path: Path) -> None:
     refusal(tmp_path)
 
 
-def test_a_saved_models_file_without_its_folder_is_told_as_such(tmp_path: Path, good: dict[str, Path]) -> None:
-    put(tmp_path, "linear.pb", (good["saved_model"] / "saved_model.pb").read_bytes())
-    assert "must be named saved_model.pb" in refusal(tmp_path)
-
-
-def test_a_graph_in_text_form_is_told_as_such(tmp_path: Path) -> None:
-    put(tmp_path, "m.pb", b'node {\n  name: "x"\n  op: "Placeholder"\n}\n')
-    assert "in text form" in refusal(tmp_path)
-
-
 @pytest.mark.parametrize(("format", "name"), [("keras", "m.keras"), ("zip", "m.h5"), ("keras", "m.pb")])
 def test_a_name_that_contradicts_the_content_is_told(
     tmp_path: Path, good: dict[str, Path], format: str, name: str

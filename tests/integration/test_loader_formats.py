@@ -70,6 +70,11 @@ def test_a_card_tells_what_clients_need(linear: Model) -> None:
         "format": linear.name.removeprefix("linear-"),
         "kind": "tensors",
         "signature": linear.signature.to_json(),
+        "default_signature": "serving_default",
+        "signatures": {
+            "serving_default": {**linear.signature.to_json(), "kind": "tensors", "takes_pictures": False},
+        },
+        "refused_signatures": {},
         "takes_pictures": False,
         "labels": False,
         "batching": linear.batching.to_json(),

@@ -28,7 +28,9 @@ def unused_port() -> Iterator[int]:
 
 
 def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_wants_them() -> None:
-    options = JobOptions(lane="bulk", min_score=0.5, annotate=True, expires_in_s=60.0, tag="night & day")
+    options = JobOptions(
+        lane="bulk", min_score=0.5, annotate=True, expires_in_s=60.0, tag="night & day", signature="predict"
+    )
     with StandIn(always(Answer.of(QUEUED, 202))) as server, ApiClient(server.url + "/", " secret\n") as api:
         job = api.submit("digits", ARRAY, options)
     sent = server.requests[0]
@@ -40,6 +42,7 @@ def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_want
         "annotate": "true",
         "expires_in_s": "60.0",
         "tag": "night & day",
+        "signature": "predict",
     }
     assert sent.headers["content-type"] == "application/x-npy"
     assert sent.headers["authorization"] == "Bearer secret"

@@ -142,11 +142,13 @@ def test_submit_sends_the_same_request_again_while_the_server_says_not_now(folde
 
 def test_submit_sends_standard_input_and_every_option(server: StandIn) -> None:
     args = "--content-type image/png --version 2 --lane bulk --min-score 0.4 --annotate --expires-in-s 9 --tag t"
+    args += " --signature s"
     done = celeriac(server, "submit", "digits", "-", *args.split(), "--api-key", "k", stdin=b"three")
     assert (done.stdout, done.exit_code) == ("three\n", 0)
     sent = server.requests[0]
     assert sent.path == "/v1/models/digits/versions/2/jobs"
-    assert sent.query == {"lane": "bulk", "min_score": "0.4", "annotate": "true", "expires_in_s": "9.0", "tag": "t"}
+    options = {"lane": "bulk", "min_score": "0.4", "annotate": "true", "expires_in_s": "9.0", "tag": "t"}
+    assert sent.query == {**options, "signature": "s"}
     assert (sent.headers["content-type"], sent.headers["authorization"]) == ("image/png", "Bearer k")
 
 

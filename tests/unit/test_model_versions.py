@@ -4,7 +4,6 @@ from collections import Counter
 
 from api.model_card import ModelCard
 from api.model_versions import ModelVersions, agree
-from model_store.signature import Signature
 from tasks.job import new_job_id
 from tasks.model_registry import LiveWorker
 
@@ -14,7 +13,7 @@ def live(versions: tuple[int, ...], labels: dict[str, int]) -> LiveWorker:
 
 
 def test_of_many_jobs_a_tenth_is_drawn_for_the_canary_and_each_always_alike() -> None:
-    cards = {number: ModelCard("m", number, False, False, Signature({}, {})) for number in (3, 4)}
+    cards = {number: ModelCard("m", number, "", {}, {}) for number in (3, 4)}
     versions = ModelVersions("m", cards, {"latest": 4, "stable": 3, "canary": 4}, {"canary": 0.1})
     ids = [new_job_id() for _ in range(10_000)]
     drawn = Counter(versions.choose(None, job_id).card.version for job_id in ids)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store.errors import SpecError
-from model_store.spec import BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
+from model_store.spec import TOP_KEYS, BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
 
 FILE = Path("models/fer/model.toml")
 
@@ -25,9 +25,11 @@ def test_every_key_is_read() -> None:
         """
         kind = "detector"
         labels = {1 = "hand", 3 = "foot"}
+        signature = "detect"
         outputs = ["detection_boxes:0", "detection_scores"]
         min_score = 0.25
         run_timeout_s = 60
+        trusted_sha256 = ["%s"]
         [image]
         mode = "grey"
         crop = [0.1, 0, 0.9, 1]
@@ -42,18 +44,21 @@ def test_every_key_is_read() -> None:
         max_batch_size = 64
         max_batch_wait_ms = 2.5
         sizes = [1, 8, 64]
-        """,
+        """
+        % ("0123ABCD" * 8),
         FILE,
     )
     assert spec == ModelSpec(
         kind="detector",
         labels={1: "hand", 3: "foot"},
+        signature="detect",
         outputs=("detection_boxes", "detection_scores"),
         min_score=0.25,
         run_timeout_s=60,
         image=ImageSpec("grey", (0.1, 0.0, 0.9, 1.0), (64, 48), (-1.0, 1.0), "image_tensor"),
         device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
         batching=BatchingSpec(max_batch_size=64, max_batch_wait_ms=2.5, sizes=(1, 8, 64)),
+        trusted_sha256=("0123abcd" * 8,),
         file=FILE,
     )
 
@@ -87,8 +92,7 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
     [
         (
             "label = 1",
-            "has an unknown key label; "
-            "known are kind, labels, outputs, min_score, run_timeout_s, image, device, batching.",
+            f"has an unknown key label; known are {', '.join(TOP_KEYS)}.",
         ),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
@@ -111,6 +115,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("labels = [1, 2]", "labels"),
         ('labels = {hand = "hand"}', "labels"),
         ('labels = {-1 = "hand"}', "labels"),
+        ("signature = 1", "signature"),
+        ('signature = ""', "signature"),
         ('outputs = "scores"', "outputs"),
         ('outputs = ["scores", "scores:0"]', "outputs"),
         ("min_score = 1.5", "min_score"),
