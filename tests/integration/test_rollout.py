@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import redis
+import tensorflow as tf
 
 from model_store.errors import LoadError, ModelStoreError
 from tasks import keys
@@ -24,7 +25,7 @@ from tasks.versions.rollout import Rollout, Surroundings
 from tasks.versions.shelf import Shelf
 from tasks.versions.trial import Trial
 from tests.batchers import Clock
-from tests.tiny_models import add_linear
+from tests.tiny_models import LINEAR_SPEC, add_linear, linear, version_folder
 
 # Searching for the best batch is not what these tests are about.
 TOML = "[batching]\nmax_batch_size = 1\n"
@@ -143,8 +144,35 @@ def test_a_new_version_is_loaded_when_it_stands_still_and_the_old_one_stays_for_
     worker.oldest_age_s = 1.0
     assert worker.step(1)
     assert worker.loaded == {2}
-    # and then is gone from memory, though Python looks for no garbage among what was there before
+    worker.step(1)
+    assert old() is None
+
+
+def test_a_dropped_model_is_gone_from_memory_though_its_parts_refer_to_each_other(
+    tmp_path: Path, make: Callable[[], Worker]
+) -> None:
+    # Given a model of two signatures, among what Python looks for no garbage in
+    module = tf.Module()
+    module.call = tf.function(linear)
+    call = module.call.get_concrete_function(**LINEAR_SPEC)
+    folder = version_folder(tmp_path, "m", 1, TOML)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": call, "other": call})
+    worker = make().start()
+    assert set(worker.rollout.serving.default.model.describe()["signatures"]) == {"serving_default", "other"}
+    old = weakref.ref(worker.rollout.serving.loaded[1].model)
+    # When another one takes its place, and its time is over
+    add(tmp_path, 2)
+    worker.step()
+    worker.clock.now_s += 100
+    worker.step(1)
+    assert worker.loaded == {2}
+    # Then it is freed, though not while jobs would wait for that
+    worker.rollout.is_idle = lambda: False
+    worker.step(1)
     gc.collect()
+    assert old() is not None
+    worker.rollout.is_idle = lambda: True
+    worker.step(1)
     assert old() is None
 
 
