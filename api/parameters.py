@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.errors import InvalidParameter
+from model_store.spec import MOST_DETECTIONS
 from tasks.job import Lane
 
 MAX_TAG_CHARACTERS = 64
@@ -21,6 +22,7 @@ class Parameters:
 
     lane: Lane = Lane.INTERACTIVE
     min_score: float | None = None
+    max_detections: int | None = None
     annotate: bool = False
     expires_in_s: float | None = None
     tag: str = ""
@@ -57,9 +59,9 @@ def check_parameters(parameters: Parameters, is_detector: bool, is_picture: bool
     if not is_detector:
         if parameters.annotate:
             raise InvalidParameter("parameters.annotate", "no such parameter: the model is no detector", "true")
-        if parameters.min_score is not None:
-            got = str(parameters.min_score)
-            raise InvalidParameter("parameters.min_score", "no such parameter: the model is no detector", got)
+        for name in ("min_score", "max_detections"):
+            if (got := getattr(parameters, name)) is not None:
+                raise InvalidParameter(f"parameters.{name}", "no such parameter: the model is no detector", str(got))
     if parameters.annotate and not is_picture:
         raise InvalidParameter("parameters.annotate", "a picture as input, to draw on", "an array")
 
@@ -84,6 +86,13 @@ def _score(raw: Any) -> float:
     if not 0 <= score <= 1:
         raise ValueError
     return score
+
+
+def _most(raw: Any) -> int:
+    most = _number(raw)
+    if not most.is_integer() or not 1 <= most <= MOST_DETECTIONS:
+        raise ValueError
+    return int(most)
 
 
 def _annotate(raw: Any) -> bool:
@@ -131,6 +140,7 @@ def _text(raw: Any) -> str:
 _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "lane": (" or ".join(Lane), _lane),
     "min_score": ("a number from 0 to 1", _score),
+    "max_detections": (f"a whole number from 1 to {MOST_DETECTIONS}", _most),
     "annotate": ("true or false", _annotate),
     "expires_in_s": ("a number of seconds above 0", _seconds),
     "tag": (f"at most {MAX_TAG_CHARACTERS} printable characters", _tag),

@@ -21,12 +21,14 @@ from api.prefer import Preferences, parse_prefer
 from api.record import poll_headers, queue_json, record_with_result
 from api.request_body import JSON, json_kind, parse_object, read_bytes
 from api.services import services
-from api.validation import Input, check_arrays, check_json, check_picture
+from api.validation import Input, check_arrays, check_json, check_picture, check_pictures
 from api.waiting import MAX_WAIT_S, Place
 from model_store.errors import InvalidInput
+from model_store.signature import Signature
 from tasks.errors import BrokerUnavailable, QueueFull
 from tasks.job import Job, new_job_id
 from tasks.payload import ARRAY_TYPES
+from tasks.picture_list import pack_pictures
 from tasks.receipt import Receipt
 
 FORM = "multipart/form-data"
@@ -39,11 +41,15 @@ routes = Blueprint("submit_job", __name__)
 
 @dataclass(frozen=True)
 class Received:
-    """What came, not yet checked: the input's bytes, the JSON object in them if it is one, and the parameters."""
+    """What came, not yet checked: the input's bytes, the JSON object in them if it is one, and the parameters.
+
+    Of a form the bytes are those of its files.
+    """
 
     body: bytes
     named_values: NamedValues
     document: dict[str, Any] | None = None
+    files: Sequence[bytes] = ()
 
 
 @routes.post("/v1/models/<model>/jobs")
@@ -127,11 +133,7 @@ def _receive(card: ModelCard) -> Received:
     mimetype = request.mimetype
     if _is_picture(mimetype):
         _check_takes_pictures(card, list(card.signatures.values()))
-        if mimetype != FORM:
-            return Received(read_bytes(), [])
-        data = _form_picture()
-        # werkzeug names a part None whose header has no name.
-        return Received(data, [(name or "", text) for name, text in request.form.items(multi=True)])
+        return _receive_pictures(mimetype)
     if mimetype == JSON:
         body = read_bytes()
         document = parse_object(body, ("instances", "inputs", "parameters"))
@@ -145,11 +147,28 @@ def _receive(card: ModelCard) -> Received:
     raise UnsupportedMediaType(f"Content-Type {mimetype[:80]!r} is not taken; taken are {accepted}.")
 
 
+def _receive_pictures(mimetype: str) -> Received:
+    if mimetype != FORM:
+        picture = read_bytes()
+        return Received(picture, [], files=[picture])
+    files = _form_pictures()
+    # werkzeug names a part None whose header has no name.
+    named_values = [(name or "", text) for name, text in request.form.items(multi=True)]
+    return Received(files[0] if len(files) == 1 else pack_pictures(files), named_values, files=files)
+
+
+def _check_pictures(files: Sequence[bytes], signature: Signature) -> Input:
+    max_pixels = services().settings.max_image_pixels
+    if len(files) == 1 and signature.fixed_rows in (None, 1):
+        return check_picture(files[0], max_pixels)
+    return check_pictures(files, max_pixels, signature)
+
+
 def _check_input(received: Received, card: ModelCard, signature: SignatureCard) -> Input:
     limits = services().settings
     if _is_picture(request.mimetype):
         _check_takes_pictures(card, [signature])
-        return check_picture(received.body, limits.max_image_pixels)
+        return _check_pictures(received.files, signature.signature)
     if received.document is not None:
         return check_json(received.document, signature.signature, limits.max_body_bytes)
     return check_arrays(request.mimetype, received.body, signature.signature, limits.max_body_bytes)
@@ -167,12 +186,12 @@ def _check_takes_pictures(card: ModelCard, signatures: Sequence[SignatureCard]) 
         )
 
 
-def _form_picture() -> bytes:
+def _form_pictures() -> list[bytes]:
     files = list(request.files.items(multi=True))
-    if [name for name, _ in files] == ["image"]:
-        return files[0][1].stream.read()
+    if files and all(name == "image" for name, _ in files):
+        return [file.stream.read() for _, file in files]
     got = ", ".join(str(name)[:40] for name, _ in files) or "no file"
-    raise InvalidInput("image", "exactly one file, in the form's field image", got)
+    raise InvalidInput("image", "one file or several, each in a field image of the form", got)
 
 
 def _accepted(signatures: Sequence[SignatureCard]) -> str:

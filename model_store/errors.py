@@ -30,7 +30,7 @@ class LoadError(ModelStoreError):
 
 
 class Untrusted(LoadError):
-    """A model's files bring what could do more than compute, or lead out of the store; nothing of them has run.
+    """A model's files ask for code that nobody has allowed, or lead out of the store; nothing of them has run.
 
     Attributes:
         operators: The operators refused, as `{"operator", "where", "reason"}`; empty where it is something else.

@@ -13,6 +13,8 @@ from pathlib import Path
 
 from model_store.errors import LoadError
 
+# Only a name tells a graph: its bytes begin in many ways.
+GRAPH_SUFFIXES = (".pb", ".pbtxt", ".meta")
 # Enough for every mark below; a tar's is the farthest.
 START_BYTES = 1024
 # The last eight bytes of a checkpoint's index (tensorflow/tsl/lib/io/format.h).
@@ -77,6 +79,7 @@ TFLITE = FileFormat(OTHER, "a TensorFlow Lite model", f"Find the model that it w
 ONNX = FileFormat(OTHER, "an ONNX model", CONVERT)
 PYTORCH = FileFormat(OTHER, "a PyTorch model", CONVERT)
 TENSORFLOW_JS = FileFormat(OTHER, "a model's description in JSON, without weights", EXPORT)
+TEXT_GRAPH = FileFormat(GRAPH_TEXT, "a graph in text form")
 TEXT = FileFormat(OTHER, "a text file")
 LABEL_MAP = FileFormat(OTHER, "a list of the names of a detector's classes", "It belongs beside its graph.")
 # Of a GraphDef and of the MetaGraphDef around one.
@@ -101,7 +104,7 @@ def recognize(path: Path) -> FileFormat:
         raise LoadError(f"{path} is empty.")
     if zipfile.is_zipfile(path):
         return _of_zip(path)
-    return _by_start(start) or _by_place(path, start, end) or _of_text(start) or _by_name(path)
+    return _by_start(start) or _by_place(path, start, end) or _of_text(path, start) or _by_name(path)
 
 
 def _by_start(start: bytes) -> FileFormat | None:
@@ -123,7 +126,7 @@ def _by_place(path: Path, start: bytes, end: bytes) -> FileFormat | None:
     return next((found for is_it, found in marks if is_it), None)
 
 
-def _of_text(start: bytes) -> FileFormat | None:
+def _of_text(path: Path, start: bytes) -> FileFormat | None:
     try:
         text = start.decode("utf-8-sig").lstrip() if b"\0" not in start else ""
     except UnicodeDecodeError as error:
@@ -132,7 +135,7 @@ def _of_text(start: bytes) -> FileFormat | None:
     if not text.isprintable() and any(not sign.isprintable() and not sign.isspace() for sign in text):
         return None
     begins: tuple[tuple[tuple[str, ...], FileFormat], ...] = (
-        (GRAPH_FIELDS, FileFormat(GRAPH_TEXT, "a graph in text form")),
+        (GRAPH_FIELDS, TEXT_GRAPH),
         (("item {", "item{"), LABEL_MAP),
         (("saved_model_schema_version", "meta_graphs {"), FileFormat(SAVED_MODEL, "a SavedModel's file in text form")),
         (("<!doctype html", "<html"), WEB_PAGE),
@@ -141,11 +144,13 @@ def _of_text(start: bytes) -> FileFormat | None:
     )
     content = COMMENTS.sub("", text).lower()
     found = next((kind for marks, kind in begins if content.startswith(marks)), None)
+    if found is None and text and path.suffix.lower() in GRAPH_SUFFIXES:
+        return TEXT_GRAPH
     return found or (TEXT if text else None)
 
 
 def _by_name(path: Path) -> FileFormat:
-    return FileFormat(GRAPH, "a graph") if path.suffix.lower() in (".pb", ".meta") else UNKNOWN
+    return FileFormat(GRAPH, "a graph") if path.suffix.lower() in GRAPH_SUFFIXES else UNKNOWN
 
 
 def _of_zip(path: Path) -> FileFormat:

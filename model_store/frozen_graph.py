@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 
@@ -20,6 +19,7 @@ from model_store.graph_part import Run as GraphRun
 from model_store.graph_part import tensor_name
 from model_store.graph_ranks import with_found_ranks
 from model_store.graph_rows import opened_parts, with_open_rows
+from model_store.graph_switches import with_switches_set
 from model_store.graph_tables import fill_sources, make_tables
 from model_store.node_graph import NodeGraph
 from model_store.old_operations import modernize
@@ -45,13 +45,13 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
     """
     graph_def = read_graph(path)
     try:
-        graph = NodeGraph.of(graph_def)
+        graph = with_switches_set(NodeGraph.of(graph_def), spec.inputs or ())
         ends = find_ends(graph, spec.inputs, spec.outputs)
         _refuse_variables(graph, ends)
         _refuse_what_may_not_run(path, spec, graph, ends)
         ends = replace(ends, inputs=with_found_ranks(graph, ends.nodes, ends.inputs))
         tables = make_tables(graph, ends.nodes, path.parent)
-        function = _make_function(graph.part(ends.nodes), ends, tables)
+        function = make_function(graph.part(ends.nodes), _feeds(ends.inputs), tables, ends.outputs)
         signature = Signature(_specs(_feeds(ends.inputs)), _specs(function.outputs))
     except Untrusted:
         raise
@@ -75,7 +75,7 @@ def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:
 
 def _refuse_what_may_not_run(path: Path, spec: ModelSpec, graph: NodeGraph, ends: Ends) -> None:
     """Look through what leads to the outputs, and through what tables are filled with."""
-    fed = frozenset(map(tensor_name, (*ends.inputs, *ends.switches)))
+    fed = frozenset(map(tensor_name, ends.inputs))
     fills = fill_sources(graph, ends.nodes)
     runs = ((ends.nodes, GraphRun((*ends.outputs.values(),), fed=fed)), (graph.needed(fills)[0], GraphRun((*fills,))))
     for names, run in runs:
@@ -85,17 +85,12 @@ def _refuse_what_may_not_run(path: Path, spec: ModelSpec, graph: NodeGraph, ends
         refuse_operators(path, spec, part, [run])
 
 
-def _make_function(part: Any, ends: Ends, tables: Tables) -> GraphFunction:
-    switches = {name: tf.cast(switch.value, switch.dtype) for name, switch in ends.switches.items()}
-    return make_function(part, _feeds(ends.inputs), {**switches, **tables}, ends.outputs)
-
-
 def _open_rows(graph: NodeGraph, ends: Ends, tables: Tables, signature: Signature, rows: int) -> Iterator[Run]:
     """Ways to run the graph that may take any number of rows, though it was written for this one."""
-    opened = replace(ends, inputs=with_open_rows(ends.inputs, rows))
-    for part in opened_parts(graph, ends.nodes, opened.inputs, rows):
+    heads = with_open_rows(ends.inputs, rows)
+    for part in opened_parts(graph, ends.nodes, heads, rows):
         try:
-            function = _make_function(part, opened, tables)
+            function = make_function(part, _feeds(heads), tables, ends.outputs)
         # Whatever TensorFlow says, this is no way.
         except Exception:
             continue

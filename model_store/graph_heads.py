@@ -13,6 +13,7 @@ from model_store.node_graph import NodeDef, NodeGraph, attribute, node_name
 
 Shape = tuple[int | None, ...] | None
 
+PLACEHOLDERS = {"Placeholder", "PlaceholderV2", "PlaceholderWithDefault"}
 # Older writers left a placeholder's shape empty where it was unknown: the only way to tell it from a scalar's
 # (tensorflow/core/ops/array_ops.cc, shape function of Placeholder).
 LAST_PRODUCER_WITHOUT_UNKNOWN_SHAPES = 21
@@ -46,6 +47,11 @@ def find_heads(graph: NodeGraph) -> dict[str, Head]:
         if node.op in _READERS
         for index, head in enumerate(_READERS[node.op](graph, node))
     }
+
+
+def is_placeholder(graph: NodeGraph, tensor: str) -> bool:
+    """Whether a head is what somebody placed there, and not left of a pipeline."""
+    return graph.nodes[node_name(tensor)].op in PLACEHOLDERS
 
 
 def inner_head(graph: NodeGraph, tensor: str) -> Head:

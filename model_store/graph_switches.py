@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 
+import numpy as np
 import tensorflow as tf
+from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from model_store.graph_heads import Head
+from model_store.graph_heads import Head, find_heads, is_placeholder
 from model_store.node_graph import PASS_ON, NodeGraph, node_name
+from model_store.old_operations import add_constant
 
 # Names as people gave them, without case and signs: is_training, phase_train, keras_learning_phase, ...
 TRAINS = re.compile(r"(is|in|do|phase|mode|bn|keras)*(train|training|learning)(in)?(phase|mode|flag)?")
@@ -19,6 +24,22 @@ KEEPS = re.compile(r"(\w*keep(prob|probs|probability|rate|ratio)?)\d*|pkeep|kp")
 DROPS = re.compile(r"\w*drop(out)?(prob|probability|rate|ratio|p)?\d*")
 
 Value = bool | int | float
+
+
+def with_switches_set(graph: NodeGraph, kept: Collection[str]) -> NodeGraph:
+    """The graph with a constant in place of each switch.
+
+    Args:
+        graph: All of it.
+        kept: Tensors that are to stay, whatever they are called.
+    """
+    heads = {name: head for name, head in find_heads(graph).items() if name not in kept and is_placeholder(graph, name)}
+    constants = GraphDef()
+    for name, head in heads.items():
+        value = switch_value(graph, name, head)
+        if value is not None:
+            add_constant(constants, name, np.array(value, head.dtype.as_numpy_dtype))
+    return replace(graph, nodes={**graph.nodes, **{node.name: node for node in constants.node}})
 
 
 def switch_value(graph: NodeGraph, tensor: str, head: Head) -> Value | None:

@@ -32,9 +32,9 @@ def activation_name(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def is_known_activation(name: str) -> bool:
-    """Whether Keras has it."""
-    return name in OF_KERAS_2 or keras_classes.activation(name) is not None
+def known_activation(name: str) -> Activation | None:
+    """The function of this name as Keras 1 and 2 had it; None where they had none."""
+    return OF_KERAS_2.get(name) or keras_classes.activation(name)
 
 
 def find_activation(name: str | None, custom_objects: Mapping[str, Any]) -> Activation:
@@ -44,7 +44,7 @@ def find_activation(name: str | None, custom_objects: Mapping[str, Any]) -> Acti
         LoadError: Neither Keras nor the operator has it.
     """
     name = name or "linear"
-    found = custom_objects.get(name) or OF_KERAS_2.get(name) or keras_classes.activation(name)
+    found: Activation | None = custom_objects.get(name) or known_activation(name)
     if found is None:
         raise LoadError(f"needs the function {name}, which Keras does not have.")
     return found

@@ -45,6 +45,14 @@ RENAMED = {
     "TimeDistributedDense": "Dense",
 }
 
+MERGES = {
+    "ave": "Average",
+    "concat": "Concatenate",
+    "dot": "Dot",
+    "max": "Maximum",
+    "mul": "Multiply",
+    "sum": "Add",
+}
 RECURRENT = frozenset({"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "Bidirectional"})
 
 # Their type is that of the words they look up.
@@ -57,7 +65,18 @@ _TRAINING_ONLY = frozenset({"init", "inner_init", "W_learning_rate_multiplier", 
 _IMMATERIAL = frozenset(
     {
         *("batch_input_shape", "batch_shape", "input_shape", "input_dtype", "input_length", "implementation"),
-        *("consume_less", "fused", "rng_type", "trainable", "autocast", "dynamic", "synchronized", "vocabulary_size"),
+        *(
+            "dropout",
+            "recurrent_dropout",
+            "consume_less",
+            "fused",
+            "rng_type",
+            "trainable",
+            "autocast",
+            "dynamic",
+            "synchronized",
+            "vocabulary_size",
+        ),
         *("query_shape", "key_shape", "value_shape", "renorm_clipping", "renorm_momentum", "experimental_autocast"),
         *("keep_state", "activity_regularizer", "unit_forget_bias", "build_input_shape"),
     }
@@ -89,8 +108,10 @@ _KEEP_OUTPUT_DIM = frozenset({"Embedding"})
 _DATA_FORMATS = {"tf": "channels_last", "th": "channels_first", "default": "channels_last"}
 
 
-def class_in_keras_3(class_name: str) -> str:
-    """The name of the class that Keras 3 has for a class of before."""
+def class_in_keras_3(class_name: str, config: Mapping[str, Any]) -> str:
+    """The name of the class that Keras 3 has for a class of before, which for Keras 1's Merge is told by its mode."""
+    if class_name == "Merge":
+        return MERGES.get(str(config.get("mode")), class_name)
     return RENAMED.get(class_name, class_name)
 
 
@@ -106,8 +127,10 @@ def translate(class_name: str, config: Mapping[str, Any], known: Collection[str]
     Raises:
         LoadError: An argument asks for what Keras 3 does not have.
     """
-    target = class_in_keras_3(class_name)
+    target = class_in_keras_3(class_name, config)
     arguments = _in_words_of_keras_3(target, config)
+    if class_name == "Merge":
+        arguments = _merged(target, arguments)
     if class_name in ("GRU", "GRUCell", "GRUV1"):
         # Without the argument the file is older than the choice, which Keras 3 decides the other way.
         arguments.setdefault("reset_after", False)
@@ -145,6 +168,12 @@ def _in_words_of_keras_3(target: str, config: Mapping[str, Any]) -> Arguments:
     if sizes:
         arguments["kernel_size"] = sizes
     return arguments
+
+
+def _merged(target: str, arguments: Arguments) -> Arguments:
+    """A Merge of Keras 1 has the arguments of all kinds of merging; those of its own kind count."""
+    own = {"Concatenate": {"axis": arguments.get("concat_axis", -1)}, "Dot": {"axes": arguments.get("dot_axes", -1)}}
+    return {"name": arguments.get("name"), **own.get(target, {})}
 
 
 def _is_for_training(key: str) -> bool:

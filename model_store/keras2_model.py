@@ -96,7 +96,7 @@ class _Builder:
             return make_lambda(description, self._custom_objects)
         if class_name in self._custom_objects:
             return self._custom_objects[class_name].from_config(dict(config))
-        stock = OWN_LAYERS.get(class_name) or layer_class(class_in_keras_3(class_name))
+        stock = OWN_LAYERS.get(class_name) or layer_class(class_in_keras_3(class_name, config))
         if stock is None:
             raise LoadError(f"needs the layer {class_name}, which Keras does not have.")
         parameters = inspect.signature(stock.__init__).parameters

@@ -6,13 +6,14 @@ neither code nor the names of files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import reduce
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from model_store.keras2_activations import known_activation
 from model_store.keras_config import Object, fields
 
 OP_CLASSES = frozenset({"TFOpLambda", "SlicingOpLambda"})
@@ -76,9 +77,19 @@ _PLACES = {
 FUNCTIONS = frozenset(place + name for place, names in _PLACES.items() for name in names.split())
 
 
+ACTIVATIONS = "keras.activations."
+
+
 def function_name(description: Object) -> str:
     """The function that an operator's description names, such as `math.add`."""
     return str(fields(description).get("function"))
+
+
+def find_function(name: str) -> Callable[..., Any] | None:
+    """The function of TensorFlow, or activation of Keras, that a file names; None where it is not one to be called."""
+    if name.startswith(ACTIVATIONS):
+        return known_activation(name.removeprefix(ACTIVATIONS))
+    return reduce(getattr, name.split("."), tf) if name in FUNCTIONS else None
 
 
 class TensorFlowCall(keras.Operation):  # type: ignore[misc]
@@ -86,7 +97,7 @@ class TensorFlowCall(keras.Operation):  # type: ignore[misc]
 
     def __init__(self, function: str, name: str) -> None:
         super().__init__(name=name)
-        self._function = reduce(getattr, function.split("."), tf)
+        self._function: Any = find_function(function)
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Call it as the file says."""
@@ -94,7 +105,7 @@ class TensorFlowCall(keras.Operation):  # type: ignore[misc]
 
 
 def make_op(description: Object, name: str) -> TensorFlowCall:
-    """The operator that a description names; its function must be one of `FUNCTIONS`."""
+    """The operator that a description names; `find_function` must have its function."""
     return TensorFlowCall(function_name(description), name)
 
 

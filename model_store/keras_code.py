@@ -11,10 +11,10 @@ from typing import Any
 
 from model_store import keras_classes
 from model_store.errors import LoadError
-from model_store.keras2_activations import activation_name, is_known_activation
+from model_store.keras2_activations import activation_name, known_activation
 from model_store.keras2_layers import ACTIVATION_KEYS, class_in_keras_3
 from model_store.keras2_nodes import NODE_CLASSES, OPERATORS, node_of
-from model_store.keras2_ops import FUNCTIONS, OP_CLASSES, function_name
+from model_store.keras2_ops import OP_CLASSES, find_function, function_name
 from model_store.keras2_own_layers import OWN_LAYERS
 from model_store.keras_classes import CODE_LAYERS
 from model_store.keras_config import MODEL_CLASSES, KerasConfig, Object, fields, layer_name, layers, objects
@@ -70,10 +70,10 @@ def _missing(config: KerasConfig, custom_objects: Collection[str]) -> Iterator[s
             if node_of(layer).op not in OPERATORS:
                 yield f"the operator {node_of(layer).op}"
         elif class_name in OP_CLASSES:
-            if function_name(layer) not in FUNCTIONS:
+            if find_function(function_name(layer)) is None:
                 yield f"tf.{function_name(layer)}"
         elif class_name not in custom_objects and class_name not in MODEL_CLASSES:
-            if not _is_stock(class_name):
+            if not _is_stock(layer):
                 yield class_name
             yield from _missing_activations(layer, custom_objects)
 
@@ -82,16 +82,16 @@ def _missing_activations(layer: Object, custom_objects: Collection[str]) -> Iter
     for key in ACTIVATION_KEYS:
         value = fields(layer).get(key)
         name = activation_name(value)
-        if name is not None and name not in custom_objects and not is_known_activation(name):
+        if name is not None and name not in custom_objects and known_activation(name) is None:
             yield name
-        elif isinstance(value, dict) and name is None and value.get("class_name") not in custom_objects:
-            class_name = str(value.get("class_name"))
-            if not _is_stock(class_name):
-                yield class_name
+        class_name = value.get("class_name") if isinstance(value, dict) and name is None else None
+        if class_name is not None and class_name not in custom_objects and not _is_stock(value):
+            yield str(class_name)
 
 
-def _is_stock(class_name: str) -> bool:
-    return class_name in OWN_LAYERS or keras_classes.layer_class(class_in_keras_3(class_name)) is not None
+def _is_stock(layer: Any) -> bool:
+    class_name = str(layer.get("class_name"))
+    return class_name in OWN_LAYERS or bool(keras_classes.layer_class(class_in_keras_3(class_name, fields(layer))))
 
 
 def _missing_in_keras_3(described: Collection[Object], custom_objects: Collection[str]) -> Iterator[str]:

@@ -6,14 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_store.classes import check_labels
-from model_store.detections import check_detector_outputs
+from model_store.detector_outputs import check_detector_outputs
 from model_store.errors import LoadError, SpecError
 from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, SAVED_MODEL, FileFormat, recognize
 from model_store.frozen_graph import open_frozen_graph
 from model_store.graph_file import holds_graph
 from model_store.image_input import find_image_spec
 from model_store.keras_file import open_keras_file
+from model_store.kind import with_kind
 from model_store.model import Model
+from model_store.other_signatures import SEARCH_S
 from model_store.program import Program
 from model_store.saved_model import open_saved_model
 from model_store.signature import Signature
@@ -39,11 +41,20 @@ def load(stored: StoredModel) -> Model:
 def open_model(stored: StoredModel, spec: ModelSpec) -> Model:
     """Open an artifact wherever it lies, with what a model.toml says. Raises like `load`."""
     program = _open(stored.path, spec)
+    _check_inputs(program, spec)
     _check_signature(program, spec)
     program = replace(program, signature=_with_wanted_outputs(program.signature, spec))
+    spec = with_kind(spec, program.signature, stored.folder)
     check_spec(spec, program.signature)
     others = {name: _load_other(stored, other, spec) for name, other in program.others.items()}
     return Model(stored, program, spec, find_image_spec(program.signature, spec), others)
+
+
+def _check_inputs(program: Program, spec: ModelSpec) -> None:
+    if spec.inputs and program.format != "frozen_graph":
+        raise SpecError(
+            f"{spec.file}: inputs is for frozen graphs; this model's are {', '.join(program.signature.inputs)}."
+        )
 
 
 def _check_signature(program: Program, spec: ModelSpec) -> None:
@@ -67,13 +78,13 @@ def _load_other(stored: StoredModel, program: Program, spec: ModelSpec) -> Model
         image = find_image_spec(program.signature, spec)
     except SpecError:
         image = None
-    return Model(stored, program, spec, image)
+    return Model(stored, program, spec, image, search_s=SEARCH_S)
 
 
 def check_spec(spec: ModelSpec, signature: Signature) -> None:
     """Raise SpecError where labels or kind do not fit the model."""
     if spec.kind == "detector":
-        check_detector_outputs(signature, spec)
+        check_detector_outputs(signature.outputs, spec)
     if spec.kind == "classifier":
         check_labels(signature, spec)
 

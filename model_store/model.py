@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from copy import copy
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -13,26 +12,28 @@ import numpy as np
 import tensorflow as tf
 
 from model_store.batch_trial import SEARCH_S, Prepare, find_batching
-from model_store.batching import MOST_ROWS, Batching, at_most, fixed_batching, limited_by_bytes
+from model_store.batching import Batching, fixed_batching, limited_by_bytes
 from model_store.byte_strings import as_text
+from model_store.encoded_pictures import possible_wraps, takes_files
 from model_store.errors import InvalidInput, OutOfMemory, PredictError, WarmUpError
+from model_store.other_signatures import warm_up_others
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
 from model_store.row_trial import find_rows, gives_the_same
 from model_store.signature import Signature, TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
+from model_store.uneven_rows import even
 from model_store.warm_up import observed_outputs, repeated_rows, trials, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
 # Enough for rows to differ, and soon computed also where a row takes seconds.
 VARIED_ROWS = 2
+# A call decodes these at once, and their files do not tell how large they will be.
+MOST_FILES = 4
 # The trials of a batch shall not be what ends a process.
 MAX_TRIAL_BYTES = 268_435_456
-# Further signatures shall not hold up the start of a worker: what all of them may take, and the search for each.
-OTHERS_S = 6.0
-OTHER_SEARCH_S = 0.5
 
 
 class Model:
@@ -43,6 +44,7 @@ class Model:
         version: The version that was loaded.
         format: "frozen_graph", "saved_model" or "keras".
         signature_name: What the file calls the signature.
+        changes_state: Whether a call may change what later calls give; only known where there are several signatures.
         signature: The inputs that `predict` takes and the outputs wanted; `warm_up` adds what only a run can show.
         spec: What its model.toml says.
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
@@ -60,11 +62,13 @@ class Model:
         spec: ModelSpec,
         image: ImageSpec | None,
         others: Mapping[str, Model] | None = None,
+        search_s: float = SEARCH_S,
     ) -> None:
         self.name = stored.name
         self.version = stored.version
         self.format = program.format
         self.signature_name = program.signature_name
+        self.changes_state = program.changes_state
         self.signature = program.signature
         self.spec = spec
         self.image = image
@@ -75,6 +79,7 @@ class Model:
         self._program = program
         self._fixed_rows: int | None = None
         self._is_divided = False
+        self._search_s = search_s
         self._others = dict(others or {})
         for other in self._others.values():
             other.before_call = lambda: self.before_call()
@@ -144,6 +149,8 @@ class Model:
         return self._join(parts, inputs, rows)
 
     def _join(self, parts: list[dict[str, np.ndarray]], inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
+        if self.spec.kind == "detector":
+            parts = even(parts)
         if fit_together(parts):
             return join(parts, rows)
         if self._fixed_rows is None:
@@ -162,14 +169,10 @@ class Model:
                 )
         return outputs
 
-    def warm_up(self, search_s: float = SEARCH_S) -> float:
+    def warm_up(self) -> float:
         """Run the model on trial inputs: the first job then does not pay for preparations, and batches have a size.
 
-        The other signatures are warmed up too, but for less long, and only those whose calls change nothing. Where one
-        cannot run on trial inputs, or the time is over, its jobs run one by one.
-
-        Args:
-            search_s: How long to look for a good number of rows.
+        So for its further signatures, see `model_store.other_signatures`.
 
         Returns:
             Milliseconds that one call takes once prepared, of one row unless the model takes another number only.
@@ -188,38 +191,21 @@ class Model:
             self._fixed_rows = None
         self._program = replace(self._program, open_rows=None)
         self.takes_many_rows = _takes_many_rows(self.signature, self.row_outputs)
-        self.batching = self._find_batching(inputs, call_ms, search_s)
+        self.batching = self._find_batching(inputs, call_ms)
         self._is_divided = self._fixed_rows is not None or self.takes_many_rows
-        self._warm_up_others()
+        warm_up_others(self._others, self.spec.batching.max_batch_size)
         return call_ms
-
-    def _warm_up_others(self) -> None:
-        until_s = perf_counter() + OTHERS_S
-
-        def check_time() -> None:
-            if perf_counter() > until_s:
-                raise WarmUpError(f"The trials of further signatures took {OTHERS_S} s.")
-
-        for name, other in self._others.items():
-            if other._program.changes_state:
-                continue
-            untried, before_call = copy(other), other.before_call
-            other.before_call = check_time
-            try:
-                other.warm_up(OTHER_SEARCH_S)
-                other.before_call = before_call
-                other.batching = at_most(other.batching, self.spec.batching.max_batch_size or MOST_ROWS)
-            except (PredictError, WarmUpError):
-                # What was found out before is only a part, and useless.
-                self._others[name] = untried
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
-        for inputs in trials(self.signature, self.image, self._program.trial_strings):
+        for image, inputs in self._first_trials():
             try:
-                return inputs, self._run(inputs)
+                outputs = self._run(inputs)
             except PredictError as error:
                 reasons.append(str(error))
+            else:
+                self.image = image
+                return inputs, outputs
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
 
@@ -233,15 +219,34 @@ class Model:
                 return True
         return False
 
-    def _find_batching(self, inputs: Arrays, call_ms: float, search_s: float) -> Batching:
+    def _first_trials(self) -> Iterator[tuple[ImageSpec | None, Arrays]]:
+        for image in self._possible_images():
+            for inputs in trials(self.signature, image, self._program.trial_strings):
+                yield image, inputs
+
+    def _possible_images(self) -> list[ImageSpec | None]:
+        """How pictures may become the input: the one way, or for one that takes their files those to be tried."""
+        if self.image is None or not self._takes_files():
+            return [self.image]
+        return [replace(self.image, wrap=wrap) for wrap in possible_wraps(self.image)]
+
+    def _takes_files(self) -> bool:
+        """Whether it decodes pictures itself."""
+        if self.image is None or self.image.input is None:
+            return False
+        return takes_files(self.signature.inputs[self.image.input])
+
+    def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
         spec = self.spec.batching
         if self._fixed_rows is not None:
             if spec.sizes and spec.sizes != (self._fixed_rows,):
                 raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
             return fixed_batching(spec, self._fixed_rows, call_ms)
         if self.takes_many_rows:
-            batching = find_batching(spec, self._prepare_trial(inputs), search_s)
             is_measured = spec.max_batch_size is None and not spec.sizes
+            if is_measured and self._takes_files():
+                spec = replace(spec, max_batch_size=MOST_FILES)
+            batching = find_batching(spec, self._prepare_trial(inputs), self._search_s)
             return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
             key = self._batching_key("max_batch_size" if spec.max_batch_size else "sizes")

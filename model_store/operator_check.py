@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tensorflow.python.framework import op_def_registry
+
 from model_store.errors import Untrusted
 from model_store.graph_part import PlacedNode, Run, runnable_nodes
 from model_store.operators import NAME_INPUTS, group_of, refusal
@@ -75,7 +77,9 @@ def _refused(graph_def: Any, run: Run) -> Iterator[RefusedOperator]:
 
 def _reason(placed: PlacedNode, functions: set[str], origins: NameOrigins) -> str | None:
     operator = placed.node.op
-    if operator in functions and group_of(operator) is None:
+    is_judged = group_of(operator) is not None
+    if not is_judged and (operator in functions or op_def_registry.get(operator) is None):
+        # A function is looked through itself; what TensorFlow does not have it cannot run, and says so by its name.
         return None
     if operator in NAME_INPUTS and not origins.is_own_file(placed):
         return FOREIGN_NAME

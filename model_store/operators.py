@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 LIST_FILE = Path(__file__).with_name("operators.toml")
-UNKNOWN = "Celeriac does not know them: they belong to other packages, or TensorFlow has got them since"
+UNKNOWN = "Celeriac does not know them, as TensorFlow has got them since"
 LOG_STREAMS = ("stderr", "stdout", "log(info)", "log(warning)", "log(error)")
 # The operators that read a file of the SavedModel itself, with the input that names it.
 NAME_INPUTS = {

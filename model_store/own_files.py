@@ -16,6 +16,9 @@ from model_store.operators import NAME_INPUTS
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
 FOREIGN_NAME = "they read a file whose name does not come from the SavedModel's own assets or variables"
 
+# A value in a function, or in the graph itself, by the name that a node there takes it by.
+Place = tuple[str | None, str]
+
 
 class NameOrigins:
     """Tells it for the nodes of one run."""
@@ -36,31 +39,41 @@ class NameOrigins:
     def is_own_file(self, placed: PlacedNode) -> bool:
         """Whether the name that this node opens a file by is always one that TensorFlow's loader gave."""
         inputs = [source for source in placed.node.input if not source.startswith("^")]
-        index = NAME_INPUTS[placed.node.op]
-        return index < len(inputs) and self._is_own(placed.function, inputs[index], frozenset())
+        waiting = [(placed.function, source) for source in inputs[NAME_INPUTS[placed.node.op] :][:1]]
+        seen = set()
+        is_found = False
+        while waiting:
+            place = waiting.pop()
+            if place in seen:
+                continue
+            seen.add(place)
+            origins = self._origins(*place)
+            if origins is None:
+                return False
+            is_found = is_found or not origins
+            waiting.extend(origins)
+        return is_found
 
-    def _is_own(self, function: str | None, source: str, seen: frozenset[tuple[str | None, str]]) -> bool:
-        if (function, source) in seen:
-            return False
-        seen |= {(function, source)}
+    def _origins(self, function: str | None, source: str) -> list[Place] | None:
+        """Where a value comes from: nowhere else where the loader gives it; None where it may come from anywhere."""
         if function is None and tensor_name(source) in self._run.own_files:
-            return True
+            return []
         if function is not None and source in (arguments := self._arguments(function)):
-            return self._is_own_argument(function, arguments.index(source), seen)
+            return self._argument_origins(function, arguments.index(source))
         nodes = self._nodes[function, source.partition(":")[0]]
-        return len(nodes) == 1 and nodes[0].op == "Identity" and self._is_own(function, nodes[0].input[0], seen)
+        is_passed_on = len(nodes) == 1 and nodes[0].op == "Identity" and nodes[0].input
+        return [(function, nodes[0].input[0])] if is_passed_on else None
 
-    def _is_own_argument(self, function: str, index: int, seen: frozenset[tuple[str | None, str]]) -> bool:
+    def _argument_origins(self, function: str, index: int) -> list[Place] | None:
         callers = self._callers[function]
         if function in self._run.functions:
             if index not in self._run.own_file_arguments.get(function, ()):
-                return False
+                return None
         elif not callers:
-            return False
-        return all(
-            self._calls_only(caller, function) and self._is_own(caller.function, caller.node.input[index], seen)
-            for caller in callers
-        )
+            return None
+        if any(index >= len(caller.node.input) or not self._calls_only(caller, function) for caller in callers):
+            return None
+        return [(caller.function, caller.node.input[index]) for caller in callers]
 
     def _calls_only(self, caller: PlacedNode, function: str) -> bool:
         """Whether the caller's inputs are the function's arguments one by one; `while` and others shift them."""

@@ -16,6 +16,9 @@ Run = Callable[[Arrays], Arrays]
 
 # Enough to tell rows apart that were mixed up.
 TRIAL_ROWS = 3
+APART = 10
+# Values up to 1 first, then as large as pixels, where a model gives almost the same for all small ones.
+SCALES = (1.0, 255.0)
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,38 @@ def gives_the_same(run: Run, other: Run, names: frozenset[str], fixed_rows: int,
         inputs: What it was tried with.
     """
     varied = varied_rows(inputs, names, TRIAL_ROWS)
+    verdicts = (_verdict(run, other, names, fixed_rows, _scaled(varied, names, scale)) for scale in SCALES)
+    return next((verdict for verdict in verdicts if verdict is not None), False)
+
+
+def _verdict(run: Run, other: Run, names: frozenset[str], fixed_rows: int, varied: Arrays) -> bool | None:
+    """None where the rows came out alike, so that nobody could tell them apart."""
     rows = [one_row(varied, names, row) for row in range(TRIAL_ROWS)]
     try:
         expected = [run(repeated_rows(row, names, fixed_rows)) for row in rows]
         together, alone = other(varied), other(rows[0])
     except PredictError:
         return False
-    is_shown = any(not np.array_equal(array[0], array[-1]) for array in together.values() if array.ndim)
-    return is_shown and _fit(alone, expected[:1]) and _fit(together, expected)
+    if not (_fit(alone, expected[:1]) and _fit(together, expected)):
+        return False
+    is_shown = any(_tells_apart(array, [row[name][0] for row in expected]) for name, array in together.items())
+    return True if is_shown else None
+
+
+def _tells_apart(rows: np.ndarray, expected: Sequence[np.ndarray]) -> bool:
+    """Whether rows differ from each other by much more than from what was expected: rows mixed up would be noticed."""
+    if rows.dtype.kind not in "fc":
+        return not np.array_equal(rows[0], rows[-1])
+    with np.errstate(invalid="ignore"):
+        spread, error = np.abs(rows - rows[:1]), np.abs(rows - np.stack(expected))
+    return bool(spread.size and spread.max() > APART * error.max())
+
+
+def _scaled(arrays: Arrays, names: frozenset[str], scale: float) -> Arrays:
+    return {
+        name: array * array.dtype.type(scale) if name in names and array.dtype.kind == "f" else array
+        for name, array in arrays.items()
+    }
 
 
 def _fit(outputs: Arrays, rows: Sequence[Arrays]) -> bool:

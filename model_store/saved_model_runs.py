@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from google.protobuf.message import DecodeError
 from tensorflow.core.framework.variable_pb2 import VariableDef
 from tensorflow.core.protobuf.meta_graph_pb2 import AssetFileDef
 
-from model_store.errors import Untrusted
+from model_store.errors import LoadError, Untrusted
 from model_store.graph_part import Run, tensor_name
 from model_store.operator_check import refuse_operators
 from model_store.spec import ModelSpec
+from model_store.store import SAVED_MODEL_FILE
 
 # The names are TensorFlow's, see tensorflow/python/saved_model/constants.py and load_v1_in_v2.py.
 INIT_SIGNATURE = "__saved_model_init_op"
@@ -31,13 +33,25 @@ def refuse_saved_model(folder: Path, spec: ModelSpec, content: Any) -> None:
 
     Raises:
         Untrusted: An operator is not allowed and the artifact not trusted, or an asset is outside the folder.
+        LoadError: It names parts that it does not have.
     """
     for meta_graph in content.meta_graphs:
-        for asset in _assets(meta_graph):
-            name = PurePosixPath(asset.filename)
-            if name.is_absolute() or ".." in name.parts:
-                raise Untrusted(f"{folder} is refused: its asset {asset.filename!r} is not in the folder assets.")
-        refuse_operators(folder, spec, meta_graph.graph_def, list(_runs(meta_graph, len(content.meta_graphs) == 1)))
+        try:
+            assets = _assets(meta_graph)
+            runs = list(_runs(meta_graph, len(content.meta_graphs) == 1))
+        except (DecodeError, IndexError):
+            raise LoadError(
+                f"{folder} is damaged: its file {SAVED_MODEL_FILE} names parts that it does not have."
+            ) from None
+        _refuse_assets(folder, assets)
+        refuse_operators(folder, spec, meta_graph.graph_def, runs)
+
+
+def _refuse_assets(folder: Path, assets: Sequence[Any]) -> None:
+    for asset in assets:
+        name = PurePosixPath(asset.filename)
+        if name.is_absolute() or ".." in name.parts:
+            raise Untrusted(f"{folder} is refused: its asset {asset.filename!r} is not in the folder assets.")
 
 
 def _runs(meta_graph: Any, is_only_one: bool) -> Iterator[Run]:

@@ -8,6 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
+from model_store.encoded_pictures import encode, takes_files
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ImageSpec
 
@@ -50,6 +51,8 @@ def _picture() -> bytes:
 
 
 def _zeros(spec: TensorSpec, image: ImageSpec | None, open_size: int, string: bytes) -> np.ndarray:
+    if image and takes_files(spec):
+        return encode(b"", np.zeros((open_size, open_size, 3), np.uint8), image, spec)
     unknown = (None, None, None, 3) if image else (None, None)
     shape = [open_size if size is None else size for size in (unknown if spec.shape is None else spec.shape)]
     if spec.shape is None or spec.shape[:1] == (None,):

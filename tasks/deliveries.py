@@ -116,7 +116,7 @@ class Deliveries:
     def _look(self, job_id: str, answer: list[Any]) -> Look:
         if answer[0] != b"taken":
             return Look(answer[0].decode())
-        _, attempt, version, pinned, content_type, rows, min_score, annotate, signature, label, payload = answer
+        _, attempt, version, pinned, content_type, rows, min_score, annotate, signature, most, label, payload = answer
         job = Job(
             id=job_id,
             model=self._model,
@@ -126,6 +126,7 @@ class Deliveries:
             content_type=content_type.decode() if content_type else "",
             rows=int(rows),
             min_score=None if min_score is None else float(min_score),
+            max_detections=None if most is None else int(most),
             annotate=annotate == b"1",
             signature=signature.decode() if signature else "",
             worker=self._worker,

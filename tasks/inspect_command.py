@@ -15,7 +15,7 @@ from model_store.store import FILE_SUFFIXES
 from model_store.trust import artifact_digest
 from tasks.inspection.findings import Findings
 from tasks.inspection.process import inspect_apart
-from tasks.inspection.report import Report, to_json, to_lines
+from tasks.inspection.report import Report, printable, to_json, to_lines
 from tasks.inspection.starting_toml import starting_toml, write_new
 from tasks.inspection.subject import Subject, find_subject, refuse_other_files
 
@@ -48,6 +48,8 @@ def inspect(path: Path, as_json: bool, toml_file: Path | None, no_toml: bool, ti
 
     The exit code is 0 for a model that can be served, and 2 with the reason in one line for any other.
     """
+    if toml_file and no_toml:
+        raise click.UsageError("--toml and --no-toml contradict each other.")
     report = inspected(path, timeout_s)
     if report.loads and not no_toml:
         report = _with_toml(report, toml_file, _toml_place(find_subject(path)))
@@ -57,7 +59,7 @@ def inspect(path: Path, as_json: bool, toml_file: Path | None, no_toml: bool, ti
         for line in to_lines(report):
             click.echo(line)
         if report.findings.reason:
-            click.echo(report.findings.reason, err=True)
+            click.echo(printable(report.findings.reason), err=True)
     sys.exit(0 if report.loads else EXIT_CANNOT_BE_SERVED)
 
 
@@ -94,15 +96,16 @@ def _toml_place(subject: Subject) -> Path | None:
 
 
 def _with_toml(report: Report, asked: Path | None, usual: Path | None) -> Report:
-    if asked is None and (report.model_toml or usual is None):
-        reason = None if report.model_toml else "No model.toml was written, as other models lie beside; see --toml."
-    else:
-        file = asked or usual
-        assert file is not None
-        reason = write_new(file, starting_toml(report))
-        if reason is None:
+    file = asked or (None if report.model_toml else usual)
+    if file is not None:
+        note = write_new(file, starting_toml(report))
+        if note is None:
             return replace(report, model_toml=file.absolute(), is_toml_new=True)
-    return replace(report, warnings=(*report.warnings, reason)) if reason else report
+    elif report.model_toml:
+        return report
+    else:
+        note = "No model.toml was written, as other models lie beside this one; see --toml."
+    return replace(report, warnings=(*report.warnings, note))
 
 
 if __name__ == "__main__":

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Sequence
 
 from model_store.errors import OutOfMemory
+from model_store.uneven_rows import Part
 from tasks.batching.rows import Array, Arrays, halves, join, split
 
 logger = logging.getLogger(__name__)
 
 Predict = Callable[[Arrays, str], Arrays]
-#: A job's outputs, or what its model said of it alone.
-Computed = dict[str, Array] | Exception
+#: A job's outputs, or those of each of its parts, or what its model said of it alone.
+Computed = dict[str, Array] | list[dict[str, Array]] | Exception
 
 
 class Computer:
@@ -48,6 +49,16 @@ class Computer:
             return computed
         return [dict(outputs)] if len(jobs) == 1 else list(split(outputs, counts))
 
+    def run_parts(self, parts: Sequence[Part], signature: str) -> Computed:
+        """The outputs of each part of one job, or the first error."""
+        computed = []
+        for part in parts:
+            (outputs,) = self.run([part.arrays], [len(part.rows)], signature)
+            if not isinstance(outputs, dict):
+                return outputs
+            computed.append(outputs)
+        return computed
+
     def _run_in_halves(self, jobs: Sequence[Arrays], counts: Sequence[int], signature: str) -> list[Computed]:
         if len(jobs) == 1:
             return [self._run_rows_in_halves(jobs[0], counts[0], signature)]
@@ -60,7 +71,7 @@ class Computer:
         counted = zip(parts, (cut, rows - cut), strict=True)
         answers = [self.run([part], [count], signature)[0] for part, count in counted]
         failed = next((answer for answer in answers if isinstance(answer, Exception)), None)
-        return failed or dict(join([answer for answer in answers if not isinstance(answer, Exception)]))
+        return failed or dict(join([answer for answer in answers if isinstance(answer, dict)]))
 
     def _remember(self, rows: int) -> None:
         limit = max(1, rows // 2)

@@ -9,7 +9,7 @@ from typing import Any
 
 from tasks.batching.served import Served
 from tasks.deliveries import Delivery
-from tasks.inference import Inputs
+from tasks.inputs import Inputs
 from tasks.job import Job, Lane
 
 

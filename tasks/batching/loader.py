@@ -17,7 +17,8 @@ from tasks.batching.served import Served
 from tasks.batching.storer import GIVEN_BACK, Refused, Storer
 from tasks.batching.until_answered import until_answered
 from tasks.deliveries import Deliveries, Look
-from tasks.inference import Inputs, decode
+from tasks.inference import decode
+from tasks.inputs import Inputs
 from tasks.job import Failure, FailureType
 from tasks.payload import ARRAY_TYPES
 from tasks.versions.rollout import Rollout
@@ -107,13 +108,14 @@ class Loader:
         model = entry.served.model.with_signature(entry.job.signature)
         entry.inputs = inputs
         entry.ready_s = monotonic()
-        entry.rows = count_rows(inputs.arrays, model.signature.row_inputs)
+        rows_of_parts = sum(len(part.rows) for part in inputs.parts)
+        entry.rows = rows_of_parts or count_rows(inputs.arrays, model.signature.row_inputs)
         entry.is_suspect = entry.job.attempt > 0
         if entry.is_suspect:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
-        if model.takes_many_rows and not entry.is_suspect:
-            group = group_of(inputs.arrays, model.signature_name)
+        if model.takes_many_rows and not entry.is_suspect and not inputs.parts:
+            group = group_of(inputs.arrays, (model.signature_name, inputs.kind))
             # A batch is of one version.
             entry.group = None if group is None else (entry.served, group)
             call_rows = model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))

@@ -16,15 +16,19 @@ Arrays = Mapping[str, Array]
 SHORT_BYTES = 4096
 
 
-def group_of(inputs: Arrays, signature: str = "") -> Hashable:
-    """What must be equal for jobs to share a batch: the signature, each input's dtype and the shape of its rows.
+def group_of(inputs: Arrays, kind: Hashable = None) -> Hashable:
+    """What must be equal for jobs to share a batch: each input's dtype and the shape of its rows.
 
     None for inputs with different numbers of rows: joined with others they might pass for a whole batch.
+
+    Args:
+        inputs: a job's.
+        kind: what else must be equal, that arrays do not show.
     """
     rows = {array.shape[0] if array.ndim else 0 for array in inputs.values()}
     if len(rows) != 1 or 0 in rows:
         return None
-    return signature, *((name, *_kind(inputs[name].dtype), inputs[name].shape[1:]) for name in sorted(inputs))
+    return (kind, *((name, *_kind(inputs[name].dtype), inputs[name].shape[1:]) for name in sorted(inputs)))
 
 
 def _kind(dtype: np.dtype[Any]) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from celery.worker import state
 from tasks import deliveries
 from tasks.batching import announce
 from tasks.batching.batcher import Batcher
+from tasks.batching.compute import Computed
 from tasks.batching.entry import Entry
 from tasks.batching.notices import Notices
 from tasks.batching.storer import GIVEN_BACK, REVOKED, Ran, Refused, Storer
@@ -70,14 +71,19 @@ class Runner:
         if not begun:
             return
         self._notices.post(lambda: announce.started(entry.request for entry in begun))
-        served = begun[0].served
-        assert served is not None
-        inputs = [entry.inputs.arrays for entry in begun if entry.inputs is not None]
         began_s = time.perf_counter()
         with self._watchdog.watching():
-            # All of a batch are for the same one.
-            computed = served.computer.run(inputs, [entry.rows for entry in begun], _signature(begun[0]))
+            computed = self._compute(begun)
         self._storer.put(Ran(begun, computed, (time.perf_counter() - began_s) * 1000))
+
+    def _compute(self, begun: Sequence[Entry]) -> list[Computed]:
+        inputs = [entry.inputs for entry in begun if entry.inputs is not None]
+        # All of a batch are for the same one.
+        served, signature = begun[0].served, _signature(begun[0])
+        assert served is not None
+        if inputs[0].parts:
+            return [served.computer.run_parts(inputs[0].parts, signature)]
+        return served.computer.run([given.arrays for given in inputs], [entry.rows for entry in begun], signature)
 
     def _begin(self, batch: Sequence[Entry]) -> list[str | None]:
         """Why each job must not run; None where it may."""

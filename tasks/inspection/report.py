@@ -78,12 +78,13 @@ def signatures(found: Findings) -> dict[str, Any]:
 def to_lines(report: Report) -> Iterator[str]:
     """The report for people, but for the reason why it cannot be served."""
     found = report.findings
-    yield str(report.path)
+    yield printable(str(report.path))
     yield from _facts(report)
     for name, signature in signatures(found).items():
         yield _line("signature", name)
+        row_names = _row_names(found, name, signature)
         for kind in ("inputs", "outputs"):
-            yield from (_tensor(found, kind, name, spec) for name, spec in signature[kind].items())
+            yield from (_tensor(kind, name, spec, name in row_names) for name, spec in signature[kind].items())
     yield from (
         _line("refused", f"{one['operator']}, in {one['where'] or 'the graph itself'}: {one['reason']}")
         for one in found.operators_refused
@@ -122,18 +123,32 @@ def _rows(found: Findings) -> str:
     if found.rows["only"] is not None:
         return f"exactly {found.rows['only']} on axis 0 of {inputs}: each job has calls of its own"
     most = found.card.get("batching", {}).get("max_batch_size", 1)
-    return f"any number on axis 0 of {inputs}; up to {most} share a call"
+    shared = f"up to {most} share a call" if most > 1 else "sharing a call gains nothing on this machine"
+    return f"any number on axis 0 of {inputs}; {shared}"
 
 
-def _tensor(found: Findings, kind: str, name: str, spec: Mapping[str, Any]) -> str:
+def _row_names(found: Findings, name: str, signature: Mapping[str, Any]) -> set[str]:
+    """The inputs and outputs that have rows; of further signatures all that may have."""
+    if found.rows is None:
+        return set()
+    if name == found.card.get("default_signature", DEFAULT_SIGNATURE):
+        return {*found.rows["inputs"], *found.rows["outputs"]}
+    return {*signature["inputs"], *signature["outputs"]}
+
+
+def _tensor(kind: str, name: str, spec: Mapping[str, Any], has_rows: bool) -> str:
     tensor = TensorSpec.from_json(spec)
-    has_rows = found.rows is not None and name in found.rows[kind]
     shape = "of any shape" if tensor.shape is None else shape_text(tensor.shape, has_rows)
     return _line(f"  {kind.removesuffix('s')}", f"{name}: {tensor.dtype} {shape}")
 
 
 def _line(label: str, value: str) -> str:
-    return f"{label:{LABEL_WIDTH}} {value}"
+    return f"{label:{LABEL_WIDTH}} {printable(value)}"
+
+
+def printable(text: str) -> str:
+    """The text without signs that a terminal would obey, as names come from files of strangers."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def size_text(size_bytes: int) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from model_store.signature import TensorSpec, shape_text
-from tasks.inspection.report import Report, signatures
+from tasks.inspection.report import Report, printable, signatures
 
 LABEL_EXAMPLES = 3
+ANYONE_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def starting_toml(report: Report) -> str:
@@ -21,13 +23,13 @@ def starting_toml(report: Report) -> str:
 def _head(report: Report) -> Iterator[str]:
     found = report.findings
     by = f", saved by {found.saved_by}" if found.saved_by else ""
-    yield f"# Written by `celeriac inspect` for {_comment(report.path.name)} ({found.format}{_comment(by)})."
+    yield f"# Written by `celeriac inspect` for {printable(report.path.name)} ({found.format}{printable(by)})."
     yield "# Every key is optional, and those below say what holds without them too. All keys: docs/models.md."
     for name, signature in signatures(found).items():
-        yield f"# Signature {_comment(name)}:"
+        yield f"# Signature {printable(name)}:"
         for kind in ("inputs", "outputs"):
             for tensor, spec in signature[kind].items():
-                yield f"#   {kind.removesuffix('s')} {_comment(tensor)}: {_tensor(spec)}"
+                yield f"#   {kind.removesuffix('s')} {printable(tensor)}: {_tensor(spec)}"
     yield ""
 
 
@@ -41,7 +43,7 @@ def _top(report: Report) -> Iterator[str]:
         yield f"# labels = [{first}{', …' if classes > LABEL_EXAMPLES else ''}]  # of its {classes} classes, in order"
     outputs = list(found.card["signature"]["outputs"])
     if len(outputs) > 1:
-        yield f"# outputs = [{', '.join(_comment(_string(name)) for name in outputs)}]  # those wanted"
+        yield f"# outputs = [{', '.join(printable(_string(name)) for name in outputs)}]  # those wanted"
     yield "# run_timeout_s = 300  # a call that lasts longer ends the worker"
     if found.operators_refused:
         yield f"trusted_sha256 = [{_string(report.sha256 or '')}]"
@@ -83,14 +85,12 @@ def _string(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _comment(text: str) -> str:
-    """Text that may stand in a comment: TOML allows no control signs there, and names come from the file."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
-
-
 def write_new(file: Path, text: str) -> str | None:
     """Write a file that does not exist yet; gives the reason where that cannot be done."""
     try:
+        # Whoever took the right to write away meant it, also for root, whom the system would let through.
+        if not file.parent.stat().st_mode & ANYONE_WRITES:
+            return f"{file} was not written: its folder is read-only."
         with file.open("x", encoding="utf-8") as opened:
             opened.write(text)
     except FileExistsError:

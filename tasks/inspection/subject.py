@@ -81,11 +81,11 @@ def find_subject(path: Path) -> Subject:
         versions = [entry for entry in path.iterdir() if entry.is_dir() and _is_number(entry.name)]
         folder = max(versions, key=lambda entry: int(entry.name), default=path)
         artifact = artifact_in(folder)
-    elif path.exists():
+    elif path.is_file():
         artifact = path.parent if path.name == SAVED_MODEL_FILE else path
         folder = artifact if artifact.is_dir() else path.parent
     else:
-        raise LoadError(f"{path} does not exist.")
+        raise LoadError(f"{path} {'is neither a file nor a folder' if path.exists() else 'does not exist'}.")
     if artifact == folder and not _is_number(folder.name) and _is_number(folder.parent.name):
         folder = folder.parent
     version = int(folder.name) if _is_number(folder.name) else None

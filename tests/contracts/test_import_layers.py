@@ -41,6 +41,7 @@ RECORD_HALF = {
     "tasks.model_registry",
     "tasks.npy",
     "tasks.payload",
+    "tasks.picture_list",
     "tasks.ports",
     "tasks.queues",
     "tasks.redis_url",
@@ -51,8 +52,11 @@ RECORD_HALF = {
 }
 SIGNATURE_HALF = {
     "model_store.byte_strings",
+    "model_store.coco",
+    "model_store.detection_spec",
     "model_store.errors",
     "model_store.json_arrays",
+    "model_store.labels",
     "model_store.pictures",
     "model_store.signature",
     "model_store.spec",
@@ -111,7 +115,10 @@ def test_the_api_loads_neither_celery_nor_tensorflow() -> None:
     assert not loaded_by("api.app") & (TENSORFLOW | {"celery", "kombu"})
 
 
-@pytest.mark.parametrize("module", ["tasks.app", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"])
+@pytest.mark.parametrize(
+    "module",
+    ["tasks.app", "tasks.inspect_command", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"],
+)
 def test_processes_without_a_model_load_no_tensorflow(module: str) -> None:
     assert not loaded_by(module) & TENSORFLOW
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.c_api_util import ApiDefMap
 
-from model_store.operators import LIST_FILE, NAME_INPUTS, group_of, read_groups
+from model_store.operators import LIST_FILE, NAME_INPUTS, UNKNOWN, group_of, read_groups, refusal
 
 
 def test_every_operator_of_tensorflow_is_in_a_group() -> None:
@@ -17,6 +17,10 @@ def test_every_operator_of_tensorflow_is_in_a_group() -> None:
         f"TensorFlow {tf.__version__} has operators that {LIST_FILE.name} does not judge; they are refused until each "
         f"is in a group whose reason holds for it: {', '.join(unjudged)}"
     )
+
+
+def test_an_operator_that_is_in_no_group_is_refused() -> None:
+    assert refusal("OfNextYear", {}) == UNKNOWN
 
 
 def test_no_operator_is_in_two_groups_or_unknown_to_tensorflow() -> None:

@@ -11,10 +11,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from model_store.errors import InvalidInput, LoadError
+from model_store.errors import InvalidInput, LoadError, SpecError
 from model_store.loader import load
 from model_store.signature import TensorSpec
 from model_store.store import find_model
+from tests import tiny_models
 from tests.old_graphs import assert_same, graph_def, opened, put_graph, tf1
 
 X = np.array([[1, 2, 3], [4, 5, 6]], "float32")
@@ -182,7 +183,7 @@ def test_model_toml_names_the_inputs_also_inner_ones(tmp_path: Path) -> None:
     ("toml", "reason"),
     [
         ('inputs = ["z"]', "it has no node z, which inputs in model.toml asks for"),
-        ('inputs = ["a"]', "its outputs need b too, which inputs in model.toml leaves out"),
+        ('inputs = ["a"]', "its outputs need b too, which is not among its inputs"),
         ('inputs = ["a", "b", "a:1"]', "it has no tensor a:1, which inputs in model.toml asks for"),
         ('outputs = ["a"]', "its a, which outputs in model.toml asks for, is an input"),
     ],
@@ -193,6 +194,12 @@ def test_inputs_that_do_not_fit_the_graph_are_told(tmp_path: Path, toml: str, re
 
     put_graph(tmp_path, build, toml)
     with pytest.raises(LoadError, match=reason):
+        load(find_model(tmp_path, "m"))
+
+
+def test_inputs_are_not_chosen_for_files_that_tell_their_own(tmp_path: Path) -> None:
+    tiny_models.add_linear(tmp_path, "m", toml='inputs = ["x"]')
+    with pytest.raises(SpecError, match=r"model.toml: inputs is for frozen graphs; this model's are x."):
         load(find_model(tmp_path, "m"))
 
 
@@ -229,6 +236,20 @@ def test_a_shape_that_was_not_declared_is_told_by_what_computes_with_it(
     assert_same(model, graph, {"image": x}, {"image": x})
     with pytest.raises(InvalidInput):
         model.predict({"image": x[0]})
+
+
+def test_a_rank_is_found_beside_a_switch(tmp_path: Path) -> None:
+    def build() -> None:
+        trains = tf1.placeholder(tf.bool, name="is_training")
+        turned = tf.transpose(image(), (0, 2, 1))
+        tf.identity(tf1.cond(trains, lambda: turned, lambda: 2 * turned), name="y")
+
+    graph = graph_def(build)
+    put_graph(tmp_path, graph)
+    model = opened(tmp_path)
+    assert model.signature.inputs == {"image": TensorSpec("float32", (None, None, None))}
+    x = np.ones((2, 3, 4), "float32")
+    assert_same(model, graph, {"image": x, "is_training": False}, {"image": x})
 
 
 def test_a_shape_that_the_writer_noted_is_used(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import tensorflow as tf
 from google.protobuf.text_format import MessageToString
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
+from model_store import other_signatures
 from model_store.errors import InvalidInput, LoadError, PredictError, SpecError
 from model_store.loader import load
 from model_store.model import Model
@@ -454,3 +455,22 @@ def test_names_that_no_language_knows_are_kept(tmp_path: Path) -> None:
     assert {name: array.tolist() for name, array in model.predict({"in put:0": X}).items()} == {
         "out/put:0 é": (2 * X).tolist()
     }
+
+
+def test_signatures_for_which_no_time_is_left_are_served_one_job_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(other_signatures, "TOTAL_S", 0.0)
+    fixed = tf.function(lambda x: {"y": x + 1.0}, [tf.TensorSpec([2, 3], tf.float32, "x")])
+    save_signatures(new_folder(tmp_path), serving_default=scaled(2.0), fixed=fixed, rows=scaled(3.0))
+    model = loaded(tmp_path)
+    assert model.takes_many_rows
+    for name in ("fixed", "rows"):
+        other = model.with_signature(name)
+        assert (other.takes_many_rows, other.batching.max_rows) == (False, 1)
+    assert model.predict({"x": X}, "rows")["y"].tolist() == (3 * X).tolist()
+    assert model.predict({"x": X}, "fixed")["y"].tolist() == (X + 1).tolist()
+    calls = []
+    model.before_call = lambda: calls.append(1)
+    model.predict({"x": X}, "rows")
+    assert calls == [1]

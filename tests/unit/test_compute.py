@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model_store.errors import OutOfMemory, PredictError
+from model_store.uneven_rows import Part
 from tasks.batching.compute import Computed, Computer
 from tasks.batching.rows import Arrays
 
@@ -155,3 +156,21 @@ def test_the_rows_of_a_model_that_does_not_take_any_number_stay_together() -> No
     [answer] = computer.run([{"x": np.zeros((8, 1))}], [8])
     assert isinstance(answer, OutOfMemory)
     assert model.calls == [8]
+
+
+def test_the_parts_of_a_job_are_computed_one_after_the_other_and_halved_where_the_memory_asks_for_it() -> None:
+    model = Doubling(memory_rows=2)
+    computer = Computer(model.predict, 8, takes_many_rows=True)
+    parts = [Part({"x": np.ones((3, 2))}, (0, 2, 3)), Part({"x": np.full((1, 5), 4.0)}, (1,))]
+    computed = computer.run_parts(parts)
+    assert isinstance(computed, list)
+    assert [outputs["y"].tolist() for outputs in computed] == [[[2.0, 2.0]] * 3, [[8.0] * 5]]
+    assert model.calls == [3, 1, 2, 1]
+
+
+def test_the_first_part_that_fails_is_the_jobs_error_and_no_more_are_computed() -> None:
+    model = Doubling(bad=[4.0])
+    sizes = enumerate([(1, 1.0), (2, 4.0), (3, 1.0)])
+    parts = [Part({"x": np.full((1, size), value)}, (row,)) for row, (size, value) in sizes]
+    assert isinstance(Computer(model.predict, 8, takes_many_rows=True).run_parts(parts), PredictError)
+    assert model.calls == [1, 1]

@@ -43,6 +43,8 @@ def picture(format: str) -> bytes:
         ("m.pb", bytes(1000), GRAPH),
         ("saved_model.pb", b"\x08\x01\x12\xff\xff\x01" + bytes(100), SAVED_MODEL),
         ("m.pbtxt", b'node {\n  name: "x"\n}\n', GRAPH_TEXT),
+        ("m.pbtxt", b'# Made by hand.\nnode {\n  name: "x"\n}\n', GRAPH_TEXT),
+        ("m.meta", b"\n\x05*\x03\n\x01\x00", GRAPH),
         ("saved_model.pbtxt", b"saved_model_schema_version: 1\n", SAVED_MODEL),
     ],
 )

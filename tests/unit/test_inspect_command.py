@@ -65,6 +65,7 @@ def test_a_zip_is_told_to_be_unpacked(tmp_path: Path) -> None:
 def test_a_path_where_nothing_is_and_a_folder_without_a_model_are_told(tmp_path: Path) -> None:
     assert reason(str(tmp_path / "missing.pb")) == f"{tmp_path / 'missing.pb'} does not exist."
     assert "holds no model: expected a frozen graph *.pb" in reason(str(tmp_path))
+    assert reason("/dev/null") == "/dev/null is neither a file nor a folder."
 
 
 def test_a_folder_with_several_models_is_told(tmp_path: Path) -> None:

@@ -58,6 +58,12 @@ def test_a_model_that_can_be_served_is_described_to_people() -> None:
     ]
 
 
+def test_names_from_a_file_do_not_command_the_terminal() -> None:
+    signature = {"inputs": {"\x1b[31mx\n": {"dtype": "string", "shape": None}}, "outputs": {}}
+    found = replace(FOUND, saved_by="\x1b[2J", card={**CARD, "signature": signature})
+    assert all(line.isprintable() for line in to_lines(replace(REPORT, findings=found)))
+
+
 def test_the_json_has_all_keys_whatever_was_found() -> None:
     served, broken = to_json(REPORT), to_json(Report(Path("m.h5"), None, None, Findings(reason="It is broken.")))
     assert set(served) == set(broken)
@@ -150,6 +156,13 @@ def test_a_file_is_written_once_and_never_again(tmp_path: Path) -> None:
         write_new(tmp_path / "no" / "model.toml", "a")
         == f"{tmp_path / 'no' / 'model.toml'} was not written: No such file or directory."
     )
+
+
+def test_nothing_is_written_into_a_folder_that_is_read_only(tmp_path: Path) -> None:
+    folder = tmp_path / "store"
+    folder.mkdir(mode=0o555)
+    assert write_new(folder / "model.toml", "a") == f"{folder / 'model.toml'} was not written: its folder is read-only."
+    assert not list(folder.iterdir())
 
 
 def test_the_json_can_be_written_as_json() -> None:

@@ -44,6 +44,7 @@ def test_a_retry_has_all_that_its_client_asked_for_and_nothing_of_what_became_of
         "content_type": "image/png",
         "rows": 2,
         "min_score": 0.5,
+        "max_detections": 7,
         "annotate": True,
         "signature": "predict",
         "expires_in_s": 60.0,
