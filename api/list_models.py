@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Blueprint, Response
 
 from api.json_response import json_response
+from api.model_versions import read_versions
 from api.services import services
+from tasks.iso_time import iso_time
 from tasks.model_registry import ModelRecord
 
 routes = Blueprint("list_models", __name__)
@@ -28,11 +31,16 @@ def get_model(model: str) -> Response:
 def _model_json(record: ModelRecord) -> dict[str, Any]:
     card = record.card or {}
     state = services().registry.queue_state(record.name)
+    versions, labels = _served(record)
     return {
         "name": record.name,
         "status": str(record.status),
         "version": card.get("version"),
-        "versions": [card["version"]] if card else [],
+        "versions": versions,
+        "labels_of_versions": labels,
+        "shares": card.get("shares", {}),
+        "failures": [_failure_json(failure) for failure in card.get("failures", [])],
+        "labels_failure": card.get("labels_failure"),
         "format": card.get("format"),
         "kind": card.get("kind"),
         "signature": card.get("signature"),
@@ -41,7 +49,8 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "refused_signatures": card.get("refused_signatures"),
         "takes_pictures": card.get("takes_pictures"),
         "workers": [
-            {"name": worker.name, "version": worker.version, "device": worker.device} for worker in record.workers
+            {"name": worker.name, "version": worker.version, "versions": worker.versions, "device": worker.device}
+            for worker in record.workers
         ],
         "queued": state.queued,
         "running": state.running,
@@ -50,3 +59,16 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "failure": record.failure,
         "gave_up": record.gave_up,
     }
+
+
+def _served(record: ModelRecord) -> tuple[list[int], dict[str, int]]:
+    """Versions and labels that a job may name."""
+    if record.card is None:
+        return [], {}
+    served = read_versions(record)
+    return sorted(served.cards), dict(served.labels)
+
+
+def _failure_json(failure: Mapping[str, Any]) -> dict[str, Any]:
+    """Why a version is not served, and since when."""
+    return {"version": failure["version"], "reason": failure["reason"], "at": iso_time(failure["at_us"])}

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from api.errors import InvalidParameter, ModelNotReady, VersionNotFound
+from api.errors import InvalidParameter, ModelNotReady
 from model_store.signature import Signature
 from tasks.model_registry import ModelRecord
 
@@ -22,7 +22,10 @@ class SignatureCard:
 
 @dataclass(frozen=True)
 class ModelCard:
-    """A model that was ready at least once, with its signatures by name; jobs that name none get the default one."""
+    """A version of a model that was ready at least once, with its signatures by name.
+
+    Jobs that name none get the default one.
+    """
 
     name: str
     version: int
@@ -45,7 +48,7 @@ class ModelCard:
 
 
 def read_card(record: ModelRecord) -> ModelCard:
-    """The card of a model.
+    """The card of the version that a model serves by default.
 
     Raises:
         ModelNotReady: none of its workers was ever ready; the sentence says why, where that is known.
@@ -53,13 +56,17 @@ def read_card(record: ModelRecord) -> ModelCard:
     if record.card is None:
         reason = f" It could not be started: {record.failure}" if record.failure else " It is still being loaded."
         raise ModelNotReady(f"Model {record.name!r} is not ready, so nothing can be checked against it.{reason}")
-    card = record.card
+    return parse_card(record.card)
+
+
+def parse_card(card: Mapping[str, Any]) -> ModelCard:
+    """A card as a worker published it."""
     # A worker of an earlier release knows of one signature only, which has no name.
     default = card.get("default_signature", "")
     own = {**card["signature"], "kind": card["kind"], "takes_pictures": card["takes_pictures"]}
     signatures = card.get("signatures") or {default: own}
     return ModelCard(
-        name=record.name,
+        name=card["name"],
         version=int(card["version"]),
         default_signature=default,
         signatures={name: _signature_card(values) for name, values in signatures.items()},
@@ -73,13 +80,3 @@ def _signature_card(values: Mapping[str, Any]) -> SignatureCard:
         takes_pictures=bool(values["takes_pictures"]),
         signature=Signature.from_json(values),
     )
-
-
-def check_version(card: ModelCard, version: str) -> None:
-    """Refuse a version that is not served.
-
-    Raises:
-        VersionNotFound: the sentence names the one that is.
-    """
-    if version != str(card.version):
-        raise VersionNotFound(f"Model {card.name!r} has no version {version[:20]!r}; served is {card.version}.")

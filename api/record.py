@@ -17,6 +17,7 @@ def record_json(job: Job) -> dict[str, Any]:
         "id": job.id,
         "model": job.model,
         "version": job.version,
+        "label": job.label or None,
         "status": str(job.status),
         "lane": str(job.lane),
         "tag": job.tag,

@@ -12,9 +12,10 @@ from flask import Blueprint, Response, request
 from api import idempotency
 from api.auth import owner
 from api.drain import retry_after_s
-from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType
+from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType, VersionNotFound
 from api.json_response import json_response
-from api.model_card import ModelCard, SignatureCard, check_version
+from api.model_card import ModelCard, SignatureCard
+from api.model_versions import Choice
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
 from api.record import poll_headers, queue_json, record_with_result
@@ -68,9 +69,9 @@ def submit_job(model: str, version: str | None = None) -> Response:
 
 
 def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
-    card = services().cards.get(model)
-    if version is not None:
-        check_version(card, version)
+    job_id = new_job_id()
+    choice = _choose(model, version, job_id)
+    card = choice.card
     key = request.headers.get(idempotency.HEADER)
     if key is not None:
         idempotency.check_key(key)
@@ -80,10 +81,11 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     checked = _check_input(received, card, signature)
     check_parameters(parameters, signature.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
     job = Job(
-        id=new_job_id(),
+        id=job_id,
         model=card.name,
         version=card.version,
         pinned=version is not None,
+        label=choice.label,
         owner=owner(),
         content_type=checked.content_type,
         rows=checked.rows,
@@ -93,6 +95,15 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
         asked = idempotency.request_digest(version, request.mimetype, parameters, received.body)
         job = replace(job, idempotency=idempotency.key_digest(job.owner, job.model, key), request=asked)
     return job, checked.payload
+
+
+def _choose(model: str, version: str | None, job_id: str) -> Choice:
+    cards = services().cards
+    try:
+        return cards.get(model).choose(version, job_id)
+    except VersionNotFound:
+        # It may be served since the cards were read, and its client may know that.
+        return cards.get(model, keep_s=0.0).choose(version, job_id)
 
 
 def _store(job: Job, payload: bytes) -> Receipt:

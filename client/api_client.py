@@ -52,7 +52,7 @@ class ApiClient:
         model: str,
         inputs: InputFile,
         options: JobOptions | None = None,
-        version: int | None = None,
+        version: int | str | None = None,
         idempotency_key: str | None = None,
     ) -> Job:
         """Submit one job; when this returns, the server has stored it durably.

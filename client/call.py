@@ -70,18 +70,22 @@ class JobOptions:
 
 
 def submit_call(
-    model: str, inputs: InputFile, options: JobOptions, version: int | None = None, idempotency_key: str | None = None
+    model: str,
+    inputs: InputFile,
+    options: JobOptions,
+    version: int | str | None = None,
+    idempotency_key: str | None = None,
 ) -> Call:
-    """Submit one job, to the model's newest version unless one is named.
+    """Submit one job, to the version that the server gives it unless one is named.
 
     Args:
         model: its name.
         inputs: what to send.
         options: what else the job is to have.
-        version: the model's, if not its newest.
+        version: its number, or a label such as `stable`.
         idempotency_key: the same for each try of one submission makes all of them the same job.
     """
-    chosen = "" if version is None else f"/versions/{version}"
+    chosen = "" if version is None else f"/versions/{_segment(str(version))}"
     key = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
     return Call(
         "POST",

@@ -60,7 +60,7 @@ def main() -> None:
 )
 @click.argument("model")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-@click.option("--version", type=click.IntRange(min=0), metavar="N", help="The model's version; else its newest.")
+@click.option("--version", metavar="V", help="The model's version, its number or a label; else the server chooses.")
 @click.option("--lane", type=click.Choice(["interactive", "bulk"]), help="Bulk jobs run when no other waits.")
 @click.option("--min-score", type=float, metavar="X", help="Detectors: the least score of a detection.")
 @click.option("--max-detections", type=click.IntRange(min=1), metavar="N", help="Detectors: the most of a picture.")
@@ -75,7 +75,7 @@ def submit(
     api: ApiClient,
     model: str,
     files: tuple[str, ...],
-    version: int | None,
+    version: str | None,
     content_type: str | None,
     together: bool,
     as_json: bool,
@@ -175,7 +175,7 @@ def _read(names: Sequence[str], together: bool, content_type: str | None) -> Inp
     return read_input(names[0], sys.stdin.buffer, content_type)
 
 
-def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: int | None) -> Job:
+def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: str | None) -> Job:
     key = str(uuid.uuid4())
     return with_retries(
         lambda: api.submit(model, inputs, options, version, idempotency_key=key), SUBMIT_PATIENCE, _tell_trouble

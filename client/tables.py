@@ -43,8 +43,13 @@ def models_table(models: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def failure_lines(models: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Why models failed, a line each; none for those that did not."""
-    return [_printable(f"{model.get('name')}: {model['failure']}") for model in models if model.get("failure")]
+    """Why models failed, or versions and labels of those that did not, a line each."""
+    return [_printable(f"{model.get('name')}: {reason}") for model in models for reason in _reasons(model)]
+
+
+def _reasons(model: Mapping[str, Any]) -> list[str]:
+    versions = [f"version {failure['version']}: {failure['reason']}" for failure in model.get("failures") or []]
+    return [reason for reason in (model.get("failure"), *versions, model.get("labels_failure")) if reason]
 
 
 def describe_inputs(inputs: Mapping[str, Mapping[str, Any]]) -> str:

@@ -62,6 +62,11 @@ def place(device: DeviceSpec) -> str:
         raise DeviceError(f"The device must be chosen before TensorFlow's first operation: {error}.") from None
 
 
+def place_on_cpu(device: DeviceSpec) -> str:
+    """Bind this process to the CPU, whatever GPU is asked for; otherwise as `place`."""
+    return _apply(Placement(None, None, device.cpu_threads), [])
+
+
 def _apply(placement: Placement, gpus: list[Any]) -> str:
     if placement.cpu_threads is not None:
         tf.config.threading.set_intra_op_parallelism_threads(placement.cpu_threads)

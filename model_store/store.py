@@ -18,6 +18,8 @@ SAVED_MODEL_FILES = (SAVED_MODEL_FILE, SAVED_MODEL_TEXT_FILE)
 # Exporters wrap a SavedModel in a folder of its name, and that in one named by the time of the export.
 SAVED_MODEL_DEPTH = 2
 FILE_SUFFIXES = (".pb", ".h5", ".hdf5", ".keras")
+# Dates with a time of day are in use as versions; JSON's readers keep whole numbers of this length.
+LONGEST_NUMBER = 15
 # What else may hold a graph, and often lies beside a model that has one of those: its text form, a detector's label
 # map, a checkpoint's graph.
 OTHER_GRAPH_SUFFIXES = (".pbtxt", ".meta")
@@ -29,7 +31,7 @@ LOOKED_FOR = "a frozen graph *.pb, a SavedModel folder with saved_model.pb, or a
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model's newest version, as found.
+    """A version of a model, as found.
 
     Attributes:
         name: The model's name, its folder's.
@@ -60,25 +62,48 @@ def find_model(root: Path, name: str) -> StoredModel:
         ModelNotFound: The store has no such model, or the name cannot be a model's.
         LoadError: Its folder has no version, or that version not exactly one artifact.
     """
+    folders = find_versions(root, name)
+    return find_version(name, folders[max(folders)])
+
+
+def find_versions(root: Path, name: str) -> dict[int, Path]:
+    """The version folders of a model by their number, also those that will turn out to be broken.
+
+    Raises:
+        ModelNotFound: As for `find_model`.
+        LoadError: There is none, or the model's folder cannot be read.
+    """
+    _check_model(root, name)
+    entries = _visible(root / name)
+    folders = {int(entry.name): entry for entry in entries if _is_version(entry)}
+    if not folders:
+        raise LoadError(
+            f"{root / name} has no version folder: expected one named with a whole number, such as 1, that holds "
+            f"{LOOKED_FOR}; found {_listed(_names(entries))}."
+        )
+    return folders
+
+
+def find_version(name: str, folder: Path) -> StoredModel:
+    """The artifact of a version folder.
+
+    Raises:
+        LoadError: It has not exactly one.
+    """
+    return StoredModel(name, int(folder.name), _find_artifact(folder), folder)
+
+
+def _check_model(root: Path, name: str) -> None:
     if not MODEL_NAME.fullmatch(name):
         message = "may have up to 63 lower-case letters, digits, '.', '_' and '-', and starts with a letter or a digit"
         raise ModelNotFound(f"{name[:80]!r} cannot be a model: a name {message}.")
     if not (root / name).is_dir():
         known = ", ".join(find_models(root)) or "none"
         raise ModelNotFound(f"{root} has no model {name!r}; its models are: {known}.")
-    folder = _newest_version(root / name)
-    return StoredModel(name, int(folder.name), _find_artifact(folder), folder)
 
 
-def _newest_version(model_folder: Path) -> Path:
-    entries = _visible(model_folder)
-    versions = [entry for entry in entries if entry.is_dir() and entry.name.isascii() and entry.name.isdigit()]
-    if not versions:
-        raise LoadError(
-            f"{model_folder} has no version folder: expected one named with a whole number, such as 1, that holds "
-            f"{LOOKED_FOR}; found {_listed(_names(entries))}."
-        )
-    return max(versions, key=lambda folder: int(folder.name))
+def _is_version(entry: Path) -> bool:
+    return entry.is_dir() and entry.name.isascii() and entry.name.isdigit() and len(entry.name) <= LONGEST_NUMBER
 
 
 def _find_artifact(folder: Path) -> Path:

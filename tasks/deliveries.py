@@ -116,12 +116,13 @@ class Deliveries:
     def _look(self, job_id: str, answer: list[Any]) -> Look:
         if answer[0] != b"taken":
             return Look(answer[0].decode())
-        _, attempt, version, pinned, content_type, rows, min_score, annotate, signature, most, payload = answer
+        _, attempt, version, pinned, content_type, rows, min_score, annotate, signature, most, label, payload = answer
         job = Job(
             id=job_id,
             model=self._model,
             version=int(version),
             pinned=pinned == b"1",
+            label=label.decode() if label else "",
             content_type=content_type.decode() if content_type else "",
             rows=int(rows),
             min_score=None if min_score is None else float(min_score),

@@ -63,7 +63,8 @@ class Job:
     id: str
     model: str
     version: int  #: the one that its input was checked for; once it has ended, the one that ran
-    pinned: bool = False  #: its client asked for this version and no other
+    pinned: bool = False  #: its client asked for this version, or for the label, and no other
+    label: str = ""  #: the label by which it has its version; empty: the version was asked for, or it has the default
     status: Status = Status.QUEUED
     schema: int = SCHEMA_VERSION
     owner: str = ""  #: the API key's name; empty without keys
@@ -108,6 +109,7 @@ class Job:
             model=self.model,
             version=self.version,
             pinned=self.pinned,
+            label=self.label,
             owner=self.owner,
             lane=self.lane,
             tag=self.tag,

@@ -17,6 +17,7 @@
 | `MODELS` | set | names of all models ever served or expected here | none |
 | `model` | hash | `card`, `failure`, `failed_at_us`, `gave_up`, see `tasks.model_registry` | none |
 | `model_workers` | zset | a model's workers; score: last heartbeat, µs | entry: until the worker ends |
+| `loads` | hash | version and worker -> fingerprint of what it began to load | entry: until that ends; a week |
 | `EXPECTED` | set | models that the supervisor serves | none |
 | `ENDED` | channel | for each job that ends, once: a line with its id and terminal status; many together | - |
 | `LEASES` | zset | delivery tags of claimed messages; score: end of the claim, µs | entry: until acknowledged |
@@ -119,6 +120,11 @@ def model(name: str) -> str:
 def model_workers(name: str) -> str:
     """The workers of a model and when each was last heard of."""
     return f"{PREFIX}model:{name}:workers"
+
+
+def loads(name: str) -> str:
+    """Which versions of a model its workers have begun to load."""
+    return f"{PREFIX}model:{name}:loads"
 
 
 def held(owner: str, queue_list: str) -> str:

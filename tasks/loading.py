@@ -5,44 +5,82 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
+from collections.abc import Callable
 from dataclasses import replace
 
 from model_store.device import place
 from model_store.loader import load
 from model_store.model import Model
 from model_store.spec import DeviceSpec, read_spec
-from model_store.store import find_model
+from model_store.store import StoredModel
 from tasks.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+#: How long a thread that loads may keep the interpreter from those that run jobs; Python's own is ten times as long.
+_TURN_S = 0.0005
 
-def load_model(name: str, settings: Settings) -> tuple[Model, str]:
-    """Find, load and warm up a model; the device first, since TensorFlow takes no word on it after its first operation.
 
-    Returns:
-        The model, and what it computes on, in words.
+class Opener:
+    """Loads and warms up versions of one model, all of them on the device that the first one asks for.
 
-    Raises:
-        ModelStoreError: any step failed; the sentence names the file.
+    TensorFlow takes no word on the device after its first operation.
+
+    Attributes:
+        device: What it computes on, in words; empty before the first.
+
+    Args:
+        settings: for the device, where model.toml is silent.
+        place: binds the process to a device, and gives it in words.
     """
-    stored = find_model(settings.model_store, name)
-    device = place(merged_device(read_spec(stored.folder).device, settings, _cores()))
-    model = load(stored)
-    row_ms = model.warm_up()
-    # TensorFlow's million objects live as long as the process; looking through them again with each full collection
-    # took about a quarter of the worker's time under load.
+
+    def __init__(self, settings: Settings, place: Callable[[DeviceSpec], str] = place) -> None:
+        self._settings = settings
+        self._place = place
+        self.device = ""
+
+    def open(self, stored: StoredModel) -> Model:
+        """Load a version and warm it up.
+
+        Raises:
+            ModelStoreError: any step failed; the sentence names the file.
+        """
+        if not self.device:
+            wanted = merged_device(read_spec(stored.folder).device, self._settings, _cores())
+            self.device = self._place(wanted)
+        turn_s = sys.getswitchinterval()
+        sys.setswitchinterval(_TURN_S)
+        try:
+            model = load(stored)
+            row_ms = model.warm_up()
+        finally:
+            sys.setswitchinterval(turn_s)
+        _keep_out_of_collections()
+        logger.info(
+            "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows.",
+            model.name,
+            model.version,
+            self.device,
+            row_ms,
+            model.batching.max_rows,
+        )
+        return model
+
+    def collect(self) -> None:
+        """Free what is left of a dropped model, whose parts refer to each other. Holds all threads up for a moment."""
+        gc.unfreeze()
+        _keep_out_of_collections()
+
+
+def _keep_out_of_collections() -> None:
+    """Have Python look no more for garbage among what there is now.
+
+    TensorFlow's million objects live as long as the process; looking through them again with each full collection took
+    about a quarter of the worker's time under load.
+    """
     gc.collect()
     gc.freeze()
-    logger.info(
-        "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows.",
-        name,
-        model.version,
-        device,
-        row_ms,
-        model.batching.max_rows,
-    )
-    return model, device
 
 
 def merged_device(wanted: DeviceSpec, settings: Settings, cores: int) -> DeviceSpec:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, cast
 
@@ -37,12 +37,23 @@ class ModelStatus(StrEnum):
 
 @dataclass(frozen=True)
 class LiveWorker:
-    """A worker that has the model ready. `device` is what TensorFlow computes on."""
+    """A worker that has the model ready.
+
+    Attributes:
+        name: Its name.
+        pid: Its process.
+        version: The version that jobs get that name none.
+        device: What TensorFlow computes on.
+        versions: All that it has loaded.
+        labels: Label to version, as it serves them.
+    """
 
     name: str
     pid: int
     version: int
     device: str
+    versions: Sequence[int] = ()
+    labels: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -94,8 +105,14 @@ class ModelRegistry:
                 pipeline.hdel(keys.model(name), "failure", "gave_up")
             pipeline.execute()
 
-    def publish_ready(self, card: Mapping[str, Any], worker: LiveWorker) -> None:
-        """Say that a worker has the model ready, and still has it. Called every `HEARTBEAT_S`."""
+    def publish_ready(self, card: Mapping[str, Any], worker: LiveWorker, instead_of: LiveWorker | None = None) -> None:
+        """Say that a worker has the model ready, and still has it. Called every `HEARTBEAT_S`.
+
+        Args:
+            card: the model's.
+            worker: as it is now.
+            instead_of: as it was told before.
+        """
         name = card["name"]
         with broker_errors():
             now_us = server_time_us(self._redis)
@@ -104,6 +121,8 @@ class ModelRegistry:
             pipeline.hset(keys.model(name), "card", json.dumps(card))
             pipeline.hdel(keys.model(name), "failure", "gave_up")
             pipeline.zremrangebyscore(keys.model_workers(name), 0, now_us - LIVE_S * 1e6)
+            if instead_of is not None:
+                pipeline.zrem(keys.model_workers(name), _member(instead_of))
             pipeline.zadd(keys.model_workers(name), {_member(worker): now_us})
             pipeline.execute()
 
@@ -191,12 +210,17 @@ def _member(worker: LiveWorker) -> str:
     return json.dumps(asdict(worker), sort_keys=True)
 
 
+def _worker(member: bytes) -> LiveWorker:
+    values = json.loads(member)
+    return LiveWorker(**values | {"versions": tuple(values.get("versions", ()))})
+
+
 def _record(name: str, expected: bool, fields: Mapping[bytes, bytes], workers: Iterable[bytes]) -> ModelRecord:
     card, failure = fields.get(b"card"), fields.get(b"failure")
     return ModelRecord(
         name=name,
         card=json.loads(card) if card else None,
-        workers=tuple(LiveWorker(**json.loads(member)) for member in workers),
+        workers=tuple(_worker(member) for member in workers),
         failure=failure.decode() if failure else None,
         gave_up=b"gave_up" in fields,
         expected=expected,

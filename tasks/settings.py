@@ -156,6 +156,13 @@ class Settings:
         1,
         31_536_000,
     )
+    version_poll_s: int = _setting(
+        "CELERIAC_VERSION_POLL_S",
+        3,
+        "how often a worker looks for new versions of its model, in seconds",
+        1,
+        3600,
+    )
     lease_s: int = _setting(
         "CELERIAC_LEASE_S",
         15,

@@ -7,17 +7,18 @@ queues of `-Q` in `sender.app.amqp.queues.consume_from` (`celery/worker/worker.p
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import redis
 from celery import signals
 from celery.concurrency import get_implementation
 from kombu.connection import failover_strategies
 
+from model_store.batching import MOST_ROWS
 from model_store.errors import ModelNotFound, ModelStoreError
 from model_store.store import find_models
 from tasks.batching.line import Bench
@@ -26,16 +27,22 @@ from tasks.broker_memory import refuse_eviction
 from tasks.errors import BrokerUnavailable, TasksError
 from tasks.heartbeat import Heartbeat
 from tasks.message import TASK_NAME
-from tasks.model_registry import LiveWorker, ModelRegistry
+from tasks.model_registry import ModelRegistry
 from tasks.pool import Pool
 from tasks.queues import KEEPER_QUEUE, model_of
 from tasks.settings import Settings, read_settings
 from tasks.transport.failover import STAY, stay
+from tasks.versions import report
+from tasks.versions.departures import Departures
+from tasks.versions.loads import Loads
+from tasks.versions.peers import rely_on
+from tasks.versions.rollout import Rollout, Surroundings
+from tasks.versions.shelf import Shelf
+from tasks.versions.trial import Trial
+from tasks.versions.watcher import Watcher
 
 if TYPE_CHECKING:
-    from model_store.model import Model
-
-logger = logging.getLogger(__name__)
+    from tasks.loading import Opener
 
 #: TensorFlow's native log: errors only. Its greetings on each start tell an operator nothing.
 _TENSORFLOW_LOG_LEVEL = "2"
@@ -75,7 +82,10 @@ def prepare(sender: Any, **_: Any) -> None:
         name = served_model(sender.app.amqp.queues.consume_from, settings)
         if name is None:
             return
-        model, device = _load(name, settings)
+        opener = _opener(settings)
+        trial = Trial(name)
+        rollout = _rollout(name, opener, trial, client, registry, sender.hostname, settings)
+        rollout.start()
     except ModelNotFound as error:
         # A name that the store has never heard of is a slip of whoever started the worker, not a failed model.
         _give_in(registry, None, str(error))
@@ -84,11 +94,16 @@ def prepare(sender: Any, **_: Any) -> None:
     except Exception as error:
         sys.excepthook(type(error), error, error.__traceback__)
         _give_in(registry, name, f"The model {name} could not be loaded: {type(error).__name__}: {error}")
-    sender.app.tasks[TASK_NAME].bench = Bench(model, client, sender.hostname, settings)
+    sender.app.tasks[TASK_NAME].bench = Bench(name, rollout, client, sender.hostname, settings)
     batches = PREFETCH_BATCHES + settings.parallel_batches
-    sender.prefetch_multiplier = batches * max(model.most_rows, 1) + MOST_WAITING
-    worker = LiveWorker(sender.hostname, os.getpid(), model.version, device)
-    _follow_life(Heartbeat(registry, model.describe(), worker))
+    # A version that comes later may take as many rows as any.
+    sender.prefetch_multiplier = batches * max(rollout.serving.max_rows, MOST_ROWS) + MOST_WAITING
+
+    def tell() -> report.Report:
+        return report.of(rollout, sender.hostname, os.getpid(), opener.device)
+
+    heartbeat = Heartbeat(registry, tell)
+    _follow_life(heartbeat, Watcher(rollout, trial, settings.version_poll_s, heartbeat.beat_now))
 
 
 def served_model(queues: Iterable[str], settings: Settings) -> str | None:
@@ -110,12 +125,30 @@ def served_model(queues: Iterable[str], settings: Settings) -> str | None:
     return model
 
 
-def _load(name: str, settings: Settings) -> tuple[Model, str]:
+def _opener(settings: Settings) -> Opener:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", _TENSORFLOW_LOG_LEVEL)
     # Imported here and not above: it brings TensorFlow, which Flower and the keeper must not load.
-    from tasks.loading import load_model
+    from tasks.loading import Opener
 
-    return load_model(name, settings)
+    return Opener(settings)
+
+
+def _rollout(
+    name: str,
+    opener: Opener,
+    trial: Trial,
+    client: redis.Redis,
+    registry: ModelRegistry,
+    worker: str,
+    settings: Settings,
+) -> Rollout:
+    def is_needed(number: int) -> bool:
+        return rely_on(registry.get(name).workers, number, rollout.serving.numbers)
+
+    departures = Departures(lambda: registry.queue_state(name).oldest_age_s, is_needed, opener.collect)
+    around = Surroundings(opener, trial, Loads(client, name, worker), departures)
+    rollout = Rollout(name, Shelf(settings.model_store, name), around)
+    return rollout
 
 
 def _check_pool(pool: Any) -> None:
@@ -130,13 +163,15 @@ def _give_in(registry: ModelRegistry, name: str | None, sentence: str) -> NoRetu
     raise SystemExit(sentence)
 
 
-def _follow_life(heartbeat: Heartbeat) -> None:
-    """Beat from the moment the consumer is ready to the end of the worker."""
+def _follow_life(heartbeat: Heartbeat, watcher: Watcher) -> None:
+    """Beat, and watch for versions, from the moment the consumer is ready to the end of the worker."""
 
     def ready(**_: Any) -> None:
         heartbeat.start()
+        watcher.start()
 
     def ended(**_: Any) -> None:
+        watcher.stop()
         heartbeat.stop()
 
     signals.worker_ready.connect(ready, weak=False)

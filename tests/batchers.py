@@ -24,7 +24,7 @@ class Clock:
 def make_batcher(pauses: list[float], forgotten: list[object], max_wait_s: float = 0.0) -> Batcher:
     return Batcher(
         max_rows=lambda: 4,
-        max_wait_s=max_wait_s,
+        max_wait_s=lambda: max_wait_s,
         bulk_patience_s=30.0,
         ask_again=pauses.append,
         forget=forgotten.append,

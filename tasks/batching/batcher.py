@@ -26,7 +26,7 @@ class Batcher:
 
     Args:
         max_rows: asked for the most rows of a batch.
-        max_wait_s: how long a ready job may wait for its batch to fill.
+        max_wait_s: asked how long a ready job may wait for its batch to fill.
         bulk_patience_s: how long bulk jobs may be held up by interactive ones.
         ask_again: called with a pause in s after which `wanted` is to be asked again; from any thread with 0.
         forget: called with the request of each job that is lost before it has begun.
@@ -35,7 +35,7 @@ class Batcher:
     def __init__(
         self,
         max_rows: Callable[[], int],
-        max_wait_s: float,
+        max_wait_s: Callable[[], float],
         bulk_patience_s: float,
         ask_again: Callable[[float], None],
         forget: Callable[[Any], None],
@@ -52,6 +52,8 @@ class Batcher:
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
         self._loading: list[Entry] = []
         self._ready: list[Entry] = []
+        #: Those whose version is being loaded.
+        self._parked: list[Entry] = []
         #: Threads that have a batch in the model, and its first job: its lane is the batch's, and a suspect runs alone.
         self._running: dict[int, Entry] = {}
         self._closed = False
@@ -86,7 +88,7 @@ class Batcher:
     def is_idle(self) -> bool:
         """Whether there is no job, here or in the model."""
         with self._lock:
-            return not (self._running or self._ready or self._loading or any(self._waiting.values()))
+            return not (self._running or self._ready or self._loading or self._parked or any(self._waiting.values()))
 
     def bulk_first(self) -> bool:
         """Whether bulk jobs have been held up too long."""
@@ -120,7 +122,12 @@ class Batcher:
     def unfinished(self) -> list[Entry]:
         """All jobs that have not begun, in the order of their arrival."""
         with self._lock:
-            return [*self._ready, *self._loading, *(entry for lane in Lane for entry in self._waiting[lane])]
+            return [
+                *self._ready,
+                *self._loading,
+                *self._parked,
+                *(entry for lane in Lane for entry in self._waiting[lane]),
+            ]
 
     # The loader's side.
 
@@ -135,14 +142,15 @@ class Batcher:
             self._loading = [waiting.popleft() for _ in range(min(most, len(waiting)))]
             return list(self._loading)
 
-    def put_ready(self, ready: Sequence[Entry], later: Sequence[Entry] = ()) -> None:
-        """Jobs were looked at: those that the model can run, and those to be looked at again.
+    def put_ready(self, ready: Sequence[Entry], later: Sequence[Entry] = (), parked: Sequence[Entry] = ()) -> None:
+        """Jobs were looked at: those that the model can run, those to be looked at again, and those to be parked.
 
         What was lost or withdrawn meanwhile is left out.
         """
         with self._lock:
             held = set(self._loading)
             self._ready += [entry for entry in ready if entry in held]
+            self._parked += [entry for entry in parked if entry in held]
             for entry in reversed([entry for entry in later if entry in held]):
                 self._waiting[entry.lane].appendleft(entry)
             self._loading = []
@@ -150,6 +158,15 @@ class Batcher:
                 rows_a_job = sum(entry.rows for entry in ready) / len(ready)
                 self._rows_a_job += 0.2 * (rows_a_job - self._rows_a_job)
             self._readied.notify_all()
+
+    def look_again(self) -> None:
+        """The versions that parked jobs get may be loaded now, from any thread."""
+        with self._lock:
+            for entry in reversed(self._parked):
+                self._waiting[entry.lane].appendleft(entry)
+            if self._parked:
+                self._arrived.notify()
+            self._parked = []
 
     # The runner's side.
 
@@ -159,7 +176,7 @@ class Batcher:
             if last := self._running.pop(threading.get_ident(), None):
                 self._ended(last)
             while not self._closed:
-                pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s, monotonic())
+                pause_s = wait_s(self._ready, self._max_rows(), self._max_wait_s(), monotonic())
                 if not pause_s and (batch := self._take_batch()):
                     return batch
                 self._readied.wait(pause_s or None)
@@ -213,6 +230,7 @@ class Batcher:
         with self._lock:
             removed = [entry for entry in self._ready if unwanted(entry)]
             removed += [entry for entry in self._loading if unwanted(entry)]
+            removed += [entry for entry in self._parked if unwanted(entry)]
             removed += [entry for lane in Lane for entry in self._waiting[lane] if unwanted(entry)]
             self._keep_all_but(removed)
             return removed
@@ -221,6 +239,7 @@ class Batcher:
         gone = set(removed)
         self._ready = [entry for entry in self._ready if entry not in gone]
         self._loading = [entry for entry in self._loading if entry not in gone]
+        self._parked = [entry for entry in self._parked if entry not in gone]
         for lane in Lane:
             self._waiting[lane] = deque(entry for entry in self._waiting[lane] if entry not in gone)
         # Bulk jobs may have waited for one of these.

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.batching.served import Served
 from tasks.deliveries import Delivery
 from tasks.inputs import Inputs
 from tasks.job import Job, Lane
@@ -21,6 +22,7 @@ class Entry:
         delivery: Its message's tag and claim, and its id.
         lane: Where it waited.
         job: What of its record is needed to run it; None until it was looked at.
+        served: The version that it gets, by which its input was decoded; None until then.
         inputs: Its decoded input; None until then.
         number: Its delivery's, once it has begun: with another number it is another worker's.
         rows: How many it has.
@@ -34,6 +36,7 @@ class Entry:
     delivery: Delivery
     lane: Lane = Lane.INTERACTIVE
     job: Job | None = None
+    served: Served | None = None
     inputs: Inputs | None = None
     number: int | None = None
     rows: int = 1

@@ -5,13 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import redis
 
 from tasks.batching import announce
 from tasks.batching.batcher import Batcher
-from tasks.batching.compute import Computer
 from tasks.batching.loader import Loader
 from tasks.batching.notices import Notice, Notices
 from tasks.batching.runner import Runner
@@ -21,11 +20,7 @@ from tasks.deliveries import Deliveries
 from tasks.job_end import JobEnds
 from tasks.job_store import JobStore
 from tasks.settings import Settings
-
-if TYPE_CHECKING:
-    # Brings TensorFlow, and this module is loaded by Flower and the keeper too.
-    from model_store.model import Model
-
+from tasks.versions.rollout import Rollout
 
 #: Each message of events is a round trip; a job that is alone has three events within a few milliseconds.
 EVENTS_PAUSE_S = 0.05
@@ -33,9 +28,10 @@ EVENTS_PAUSE_S = 0.05
 
 @dataclass(frozen=True)
 class Bench:
-    """All that a worker needs to run jobs: the model it has loaded, its connection to the records, its own name."""
+    """All that a worker needs to run jobs: its model, what it serves of it, its connection to the records, its name."""
 
-    model: Model
+    model: str
+    rollout: Rollout
     client: redis.Redis
     worker: str
     settings: Settings
@@ -58,25 +54,24 @@ class Line:
     def __init__(
         self, bench: Bench, call_soon: Callable[[Notice], Any], call_later: Callable[[float, Notice], Any]
     ) -> None:
-        model, settings = bench.model, bench.settings
+        rollout, settings = bench.rollout, bench.settings
         self.notices = Notices(call_soon)
         self.flush_events: Callable[[], None] | None = None
         self._events_wait = False
         self._call_later = call_later
-        computer = Computer(model.predict, model.most_rows, lambda name: model.with_signature(name).takes_many_rows)
         self.batcher = Batcher(
-            max_rows=lambda: computer.max_rows,
-            max_wait_s=model.batching.max_wait_ms / 1000,
+            max_rows=lambda: rollout.serving.max_rows,
+            max_wait_s=lambda: rollout.serving.default.model.batching.max_wait_ms / 1000,
             bulk_patience_s=settings.bulk_patience_s,
             ask_again=self._ask_again,
             forget=announce.dropped,
         )
-        deliveries = Deliveries(bench.client, model.name, bench.worker)
+        deliveries = Deliveries(bench.client, bench.model, bench.worker)
         store = JobStore(bench.client, settings.result_ttl_s)
         ends = JobEnds(bench.client, settings.result_ttl_s, settings.quarantine_ttl_s)
-        self._storer = Storer(model, store, ends, self.notices)
+        self._storer = Storer(bench.model, store, ends, self.notices)
         loader = Loader(
-            model,
+            rollout,
             deliveries,
             self.batcher,
             self._storer,
@@ -84,9 +79,13 @@ class Line:
             max_image_pixels=settings.max_image_pixels,
             threads=settings.decode_threads,
         )
-        self._watchdog = Watchdog(model.spec.run_timeout_s or settings.run_timeout_s, end_worker, end_unless_alive)
-        model.before_call = self._watchdog.begin_anew
-        runner = Runner(self.batcher, deliveries, computer, self._watchdog, self._storer, self.notices)
+        self._watchdog = Watchdog(
+            lambda: rollout.serving.run_timeout_s(settings.run_timeout_s), end_worker, end_unless_alive
+        )
+        rollout.before_call = self._watchdog.begin_anew
+        rollout.is_idle = self.batcher.is_idle
+        rollout.after_step = self.batcher.look_again
+        runner = Runner(self.batcher, deliveries, self._watchdog, self._storer, self.notices)
         runners = [("runner", runner.run)] * settings.parallel_batches
         runs = [("loader", loader.run), *runners, ("storer", self._storer.run)]
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs]

@@ -7,25 +7,21 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING
 
-from tasks import deliveries
 from tasks.batching import announce
 from tasks.batching.batcher import Batcher
 from tasks.batching.entry import Entry
 from tasks.batching.notices import Notices
 from tasks.batching.rows import count_rows, group_of, row_bytes
+from tasks.batching.served import Served
 from tasks.batching.storer import GIVEN_BACK, Refused, Storer
 from tasks.batching.until_answered import until_answered
 from tasks.deliveries import Deliveries, Look
 from tasks.inference import decode
 from tasks.inputs import Inputs
-from tasks.job import Failure, FailureType, Job
+from tasks.job import Failure, FailureType
 from tasks.payload import ARRAY_TYPES
-
-if TYPE_CHECKING:
-    # Brings TensorFlow, and this module is loaded by Flower and the keeper too.
-    from model_store.model import Model
+from tasks.versions.rollout import Rollout
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +36,14 @@ class Loader:
     """Makes claimed jobs ready for the model, or refuses them.
 
     Args:
-        model: which is to run them.
+        rollout: has the versions that are to run them.
         max_image_pixels: largest picture that is decoded.
         threads: how many decode pictures and large arrays at once.
     """
 
     def __init__(
         self,
-        model: Model,
+        rollout: Rollout,
         taking: Deliveries,
         batcher: Batcher,
         storer: Storer,
@@ -55,8 +51,7 @@ class Loader:
         max_image_pixels: int,
         threads: int,
     ) -> None:
-        self._model = model
-        self._most_jobs = max(1, min(MOST_JOBS, model.most_rows))
+        self._rollout = rollout
         self._deliveries = taking
         self._batcher = batcher
         self._storer = storer
@@ -66,66 +61,87 @@ class Loader:
 
     def run(self) -> None:
         """Load until the batcher is closed."""
-        while entries := self._batcher.next_waiting(self._most_jobs):
-            try:
-                self._load(entries)
-            except Exception:
-                logger.exception("%d jobs could not be loaded; they are queued again.", len(entries))
-                self._storer.put(Refused(entries, [GIVEN_BACK] * len(entries)))
-                self._batcher.put_ready([])
+        while self._load_next():
+            pass
         self._pool.shutdown(cancel_futures=True)
+
+    def _load_next(self) -> bool:
+        """Load what comes next, and hold on to none of it; gives whether there was something."""
+        entries = self._batcher.next_waiting(max(1, min(MOST_JOBS, self._rollout.serving.max_rows)))
+        try:
+            if entries:
+                self._load(entries)
+        except Exception:
+            logger.exception("%d jobs could not be loaded; they are queued again.", len(entries))
+            self._storer.put(Refused(entries, [GIVEN_BACK] * len(entries)))
+            self._batcher.put_ready([])
+        return bool(entries)
 
     def _load(self, entries: Sequence[Entry]) -> None:
         looks = until_answered(lambda: self._deliveries.take([entry.delivery for entry in entries], MOST_BYTES))
         taken: list[tuple[Entry, Look]] = []
+        parked: list[Entry] = []
         refused: list[tuple[Entry, str | Failure]] = []
         for entry, look in zip(entries, looks, strict=False):
-            if look.word == deliveries.TAKEN:
-                entry.job = look.job
+            entry.job = look.job
+            found = look.word if look.job is None else self._rollout.find(look.job)
+            if isinstance(found, Served):
+                entry.served = found
                 taken.append((entry, look))
+            elif found is None:
+                parked.append(entry)
             else:
-                refused.append((entry, look.word))
+                refused.append((entry, found if look.job is None else _not_served(found)))
         ready = []
-        for (entry, _), inputs in zip(taken, self._decode_all([look for _, look in taken]), strict=True):
+        for (entry, _), inputs in zip(taken, self._decode_all(taken), strict=True):
             if isinstance(inputs, Failure):
                 refused.append((entry, inputs))
             else:
                 self._prepare(entry, inputs)
                 ready.append(entry)
-        self._batcher.put_ready(ready, entries[len(looks) :])
+        self._batcher.put_ready(ready, entries[len(looks) :], parked)
         if refused:
             self._storer.put(Refused([entry for entry, _ in refused], [word for _, word in refused]))
 
     def _prepare(self, entry: Entry, inputs: Inputs) -> None:
+        assert entry.served is not None and entry.job is not None
+        model = entry.served.model.with_signature(entry.job.signature)
         entry.inputs = inputs
         entry.ready_s = monotonic()
-        model = self._model.with_signature(entry.job.signature if entry.job else None)
         rows_of_parts = sum(len(part.rows) for part in inputs.parts)
         entry.rows = rows_of_parts or count_rows(inputs.arrays, model.signature.row_inputs)
-        entry.is_suspect = entry.job is not None and entry.job.attempt > 0
+        entry.is_suspect = entry.job.attempt > 0
         if entry.is_suspect:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
         if model.takes_many_rows and not entry.is_suspect and not inputs.parts:
-            entry.group = group_of(inputs.arrays, (model.signature_name, inputs.kind))
-            entry.batch_rows = model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
+            group = group_of(inputs.arrays, (model.signature_name, inputs.kind))
+            # A batch is of one version.
+            entry.group = None if group is None else (entry.served, group)
+            call_rows = model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
+            entry.batch_rows = min(call_rows, entry.served.computer.max_rows)
 
-    def _decode_all(self, looks: Sequence[Look]) -> Sequence[Inputs | Failure]:
-        if all(_is_small(look) for look in looks):
-            return [self._decode(look) for look in looks]
-        return list(self._pool.map(self._decode, looks))
+    def _decode_all(self, taken: Sequence[tuple[Entry, Look]]) -> Sequence[Inputs | Failure]:
+        if all(_is_small(look) for _, look in taken):
+            return [self._decode(entry, look) for entry, look in taken]
+        return list(self._pool.map(self._decode, *zip(*taken, strict=True)))
 
-    def _decode(self, look: Look) -> Inputs | Failure:
-        assert look.job is not None
-        if look.job.pinned and look.job.version != self._model.version:
-            return _replaced(look.job, self._model.version)
-        return decode(self._model, look.job, look.payload, self._max_image_pixels)
+    def _decode(self, entry: Entry, look: Look) -> Inputs | Failure:
+        assert look.job is not None and entry.served is not None
+        inputs = decode(entry.served.model, look.job, look.payload, self._max_image_pixels)
+        if not isinstance(inputs, Failure):
+            return inputs
+        accepted_for = self._rollout.serving.loaded.get(look.job.version)
+        if accepted_for is None or accepted_for is entry.served:
+            return inputs
+        # It was checked against another version, whose inputs are others, and which is still there.
+        entry.served = accepted_for
+        return decode(accepted_for.model, look.job, look.payload, self._max_image_pixels)
 
 
 def _is_small(look: Look) -> bool:
     return look.job is not None and look.job.content_type in ARRAY_TYPES and len(look.payload) <= SMALL_BYTES
 
 
-def _replaced(asked: Job, served: int) -> Failure:
-    message = f"Version {asked.version} was asked for, and replaced by {served} while the job waited."
-    return Failure(FailureType.VERSION_NOT_SERVED, message)
+def _not_served(sentence: str) -> Failure:
+    return Failure(FailureType.VERSION_NOT_SERVED, sentence)

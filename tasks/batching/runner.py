@@ -14,7 +14,7 @@ from celery.worker import state
 from tasks import deliveries
 from tasks.batching import announce
 from tasks.batching.batcher import Batcher
-from tasks.batching.compute import Computed, Computer
+from tasks.batching.compute import Computed
 from tasks.batching.entry import Entry
 from tasks.batching.notices import Notices
 from tasks.batching.storer import GIVEN_BACK, REVOKED, Ran, Refused, Storer
@@ -36,26 +36,31 @@ class Runner:
         self,
         batcher: Batcher,
         beginning: Deliveries,
-        computer: Computer,
         watchdog: Watchdog,
         storer: Storer,
         notices: Notices,
     ) -> None:
         self._batcher = batcher
         self._deliveries = beginning
-        self._computer = computer
         self._watchdog = watchdog
         self._storer = storer
         self._notices = notices
 
     def run(self) -> None:
         """Run batches until the batcher is closed."""
-        while batch := self._batcher.next_batch():
-            try:
+        while self._run_next():
+            pass
+
+    def _run_next(self) -> bool:
+        """Run a batch, and hold on to none of it, nor to its version of the model; gives whether there was one."""
+        batch = self._batcher.next_batch()
+        try:
+            if batch:
                 self._run(batch)
-            except Exception:
-                logger.exception("A batch of %d jobs was given up; they are queued again.", len(batch))
-                self._storer.put(Refused(batch, [GIVEN_BACK] * len(batch)))
+        except Exception:
+            logger.exception("A batch of %d jobs was given up; they are queued again.", len(batch))
+            self._storer.put(Refused(batch, [GIVEN_BACK] * len(batch)))
+        return bool(batch)
 
     def _run(self, batch: Sequence[Entry]) -> None:
         if batch[0].is_suspect:
@@ -74,10 +79,11 @@ class Runner:
     def _compute(self, begun: Sequence[Entry]) -> list[Computed]:
         inputs = [entry.inputs for entry in begun if entry.inputs is not None]
         # All of a batch are for the same one.
-        signature = _signature(begun[0])
+        served, signature = begun[0].served, _signature(begun[0])
+        assert served is not None
         if inputs[0].parts:
-            return [self._computer.run_parts(inputs[0].parts, signature)]
-        return self._computer.run([given.arrays for given in inputs], [entry.rows for entry in begun], signature)
+            return [served.computer.run_parts(inputs[0].parts, signature)]
+        return served.computer.run([given.arrays for given in inputs], [entry.rows for entry in begun], signature)
 
     def _begin(self, batch: Sequence[Entry]) -> list[str | None]:
         """Why each job must not run; None where it may."""

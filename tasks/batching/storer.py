@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from queue import Queue
-from typing import TYPE_CHECKING
 
 from tasks import deliveries
 from tasks.batching import announce
@@ -20,10 +19,6 @@ from tasks.inference import Answer, answer
 from tasks.job import Failure, FailureType, Status
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
 from tasks.job_store import JobStore
-
-if TYPE_CHECKING:
-    # Brings TensorFlow, and this module is loaded by Flower and the keeper too.
-    from model_store.model import Model
 
 logger = logging.getLogger(__name__)
 
@@ -56,13 +51,13 @@ class Storer:
     """Takes what became of jobs, from any thread, and stores it one after the other on its own.
 
     Args:
-        model: which ran them.
+        model: its name.
         store: for jobs that were never recorded.
         ends: ends all others.
         notices: to the event loop.
     """
 
-    def __init__(self, model: Model, store: JobStore, ends: JobEnds, notices: Notices) -> None:
+    def __init__(self, model: str, store: JobStore, ends: JobEnds, notices: Notices) -> None:
         self._model = model
         self._store = store
         self._ends = ends
@@ -86,22 +81,30 @@ class Storer:
 
     def run(self) -> None:
         """Store until closed. Whatever goes wrong with one batch, the next is stored."""
-        while (what := self._queue.get()) is not None:
-            try:
-                self._store_ran(what) if isinstance(what, Ran) else self._store_refused(what)
-            except Exception:
-                logger.exception("%d jobs could not be ended; they are queued again.", len(what.entries))
-                self._notices.post(partial(_say_all, [partial(announce.given_back, e.request) for e in what.entries]))
-            finally:
-                self._queue.task_done()
-                if isinstance(what, Ran):
-                    self._unstored.release()
+        while self._store_next():
+            pass
+
+    def _store_next(self) -> bool:
+        """Store what comes next, and hold on to none of it; gives False when closed."""
+        what = self._queue.get()
+        if what is None:
+            return False
+        try:
+            self._store_ran(what) if isinstance(what, Ran) else self._store_refused(what)
+        except Exception:
+            logger.exception("%d jobs could not be ended; they are queued again.", len(what.entries))
+            self._notices.post(partial(_say_all, [partial(announce.given_back, e.request) for e in what.entries]))
+        finally:
+            self._queue.task_done()
+            if isinstance(what, Ran):
+                self._unstored.release()
+        return True
 
     def _store_ran(self, ran: Ran) -> None:
         ends = []
         for entry, outputs in zip(ran.entries, ran.computed, strict=True):
-            assert entry.job is not None and entry.inputs is not None
-            ends.append(self._end(entry, answer(self._model, entry.job, entry.inputs, outputs, ran.compute_ms)))
+            assert entry.job is not None and entry.inputs is not None and entry.served is not None
+            ends.append(self._end(entry, answer(entry.served.model, entry.job, entry.inputs, outputs, ran.compute_ms)))
         self._finish(ran.entries, ends, ran.compute_ms / 1000)
 
     def _store_refused(self, refused: Refused) -> None:
@@ -126,7 +129,9 @@ class Storer:
         return None
 
     def _end(self, entry: Entry, got: Answer) -> End:
-        fields: dict[str, str] = {"version": str(self._model.version), "compute_ms": f"{got.compute_ms:.3f}"}
+        fields = {"compute_ms": f"{got.compute_ms:.3f}"}
+        if entry.served is not None:
+            fields["version"] = str(entry.served.model.version)
         if got.failure is not None:
             fields |= failure_fields(got.failure)
         status = Status.SUCCEEDED if got.failure is None else Status.FAILED
@@ -135,7 +140,7 @@ class Storer:
     def _finish(self, entries: Sequence[Entry], ends: Sequence[End], runtime_s: float) -> None:
         if not ends:
             return
-        words = until_answered(lambda: self._ends.end(self._model.name, ends))
+        words = until_answered(lambda: self._ends.end(self._model, ends))
         sayings = [
             _saying(entry, end.status if word == DONE else word, end.fields.get("failure_type", ""), runtime_s)
             for entry, end, word in zip(entries, ends, words, strict=True)
@@ -145,15 +150,13 @@ class Storer:
     def _say(self, entry: Entry, word: str) -> None:
         if word == deliveries.MISSING:
             failure = Failure(FailureType.RECORD_MISSING, "A message came for this id, but nobody had recorded a job.")
-            until_answered(lambda: self._store.fail_unrecorded(entry.delivery.job_id, self._model.name, failure))
+            until_answered(lambda: self._store.fail_unrecorded(entry.delivery.job_id, self._model, failure))
             logger.error("There is no record of a job %s; its message is dropped.", entry.delivery.job_id)
         if word == deliveries.FOREIGN:
-            logger.warning("Job %s is not for the model %s; its message is dropped.", *_names(entry, self._model))
+            logger.warning(
+                "Job %s is not for the model %s; its message is dropped.", entry.delivery.job_id, self._model
+            )
         self._notices.post(_saying(entry, word, FailureType.RECORD_MISSING, 0.0))
-
-
-def _names(entry: Entry, model: Model) -> tuple[str, str]:
-    return entry.delivery.job_id, model.name
 
 
 def _say_all(sayings: Sequence[Callable[[], None]]) -> None:

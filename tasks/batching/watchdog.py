@@ -33,13 +33,16 @@ class Watchdog:
     """Watches calls of the model on all threads.
 
     Args:
-        timeout_s: how long one may last.
+        timeout_s: asked for how long one may last.
         end: called, on a thread of its own, when one lasts longer.
         alive: called with `timeout_s` at each look, and so no more when nothing in the process can look.
     """
 
     def __init__(
-        self, timeout_s: float, end: Callable[[float], None], alive: Callable[[float], None] = lambda timeout_s: None
+        self,
+        timeout_s: Callable[[], float],
+        end: Callable[[float], None],
+        alive: Callable[[float], None] = lambda timeout_s: None,
     ) -> None:
         self._timeout_s = timeout_s
         self._end = end
@@ -72,14 +75,14 @@ class Watchdog:
                 self._since_s[thread] = monotonic()
 
     def _watch(self) -> None:
-        while not self._lasts_too_long():
-            self._alive(self._timeout_s)
-            sleep(min(self._timeout_s / 10, LONGEST_PAUSE_S))
-        self._end(self._timeout_s)
+        while not self._lasts_too_long(timeout_s := self._timeout_s()):
+            self._alive(timeout_s)
+            sleep(min(timeout_s / 10, LONGEST_PAUSE_S))
+        self._end(timeout_s)
 
-    def _lasts_too_long(self) -> bool:
+    def _lasts_too_long(self, timeout_s: float) -> bool:
         with self._lock:
-            return any(monotonic() - since_s > self._timeout_s for since_s in self._since_s.values())
+            return any(monotonic() - since_s > timeout_s for since_s in self._since_s.values())
 
 
 def end_unless_alive(timeout_s: float) -> None:

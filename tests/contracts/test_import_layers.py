@@ -61,6 +61,8 @@ SIGNATURE_HALF = {
     "model_store.signature",
     "model_store.spec",
     "model_store.spec_table",
+    "model_store.version_labels",
+    "model_store.versions",
 }
 
 

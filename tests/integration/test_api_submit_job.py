@@ -259,10 +259,10 @@ def test_only_the_version_that_is_served_can_be_asked_for(http: FlaskClient, job
     answer = http.post("/v1/models/boxes/versions/3/jobs", data=png(), content_type="image/png")
     assert answer.status_code == 202
     assert job_store.get(answer.json["id"]).version == 3
-    for version in ("1", "03", "latest"):
+    for version in ("1", "03", "stable"):
         answer = http.post(f"/v1/models/boxes/versions/{version}/jobs", data=png(), content_type="image/png")
         assert error(answer) == (404, "version_not_found", None)
-        assert "served is 3" in answer.json["error"]["message"]
+        assert "served are 3, latest (3)." in answer.json["error"]["message"]
 
 
 def test_a_model_that_was_never_ready_is_503_and_says_why(http: FlaskClient, registry: ModelRegistry) -> None:

@@ -25,7 +25,7 @@ def test_a_card_is_read_once_and_seen_anew_when_it_has_changed(
     assert cards.get("digits") is first
     assert client.info("commandstats")["cmdstat_hgetall"]["calls"] == before
     registry.publish_ready(card("digits", version=2), WORKER)
-    until(lambda: cards.get("digits").version == 2, card_cache.KEEP_S + 1)
+    until(lambda: cards.get("digits").default.version == 2, card_cache.KEEP_S + 1)
 
 
 def test_what_is_no_card_is_asked_for_again_each_time(cards: CardCache, registry: ModelRegistry) -> None:
@@ -35,7 +35,7 @@ def test_what_is_no_card_is_asked_for_again_each_time(cards: CardCache, registry
     with pytest.raises(ModelNotReady):
         cards.get("digits")
     registry.publish_ready(card("digits"), WORKER)
-    assert cards.get("digits").version == 1
+    assert cards.get("digits").default.version == 1
 
 
 def test_a_model_that_is_forgotten_is_unknown_again(

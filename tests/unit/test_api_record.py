@@ -14,6 +14,7 @@ def test_a_record_has_every_field_from_the_start() -> None:
         "id": ID,
         "model": "digits",
         "version": 2,
+        "label": None,
         "status": "queued",
         "lane": "interactive",
         "tag": "",

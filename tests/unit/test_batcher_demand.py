@@ -49,7 +49,7 @@ def test_a_runner_that_has_run_dry_asks_for_a_claim_at_once(batcher: Batcher, pa
 
 
 def test_one_claim_is_never_larger_than_a_script_takes() -> None:
-    batcher = Batcher(lambda: 100_000, 0.0, 30.0, lambda pause_s: None, lambda request: None)
+    batcher = Batcher(lambda: 100_000, lambda: 0.0, 30.0, lambda pause_s: None, lambda request: None)
     assert batcher.wanted().number == MOST_AT_ONCE
 
 

@@ -75,7 +75,9 @@ def test_what_http_cannot_carry_is_refused_before_anything_is_sent(inputs: Input
 def test_options_that_are_not_set_are_not_sent_and_a_version_is_part_of_the_path() -> None:
     with StandIn(always(Answer.of(QUEUED, 202))) as server, ApiClient(server.url) as api:
         api.submit("digits", ARRAY, version=3)
+        api.submit("digits", ARRAY, version="canary")
     assert server.requests[0].path == "/v1/models/digits/versions/3/jobs"
+    assert server.requests[1].path == "/v1/models/digits/versions/canary/jobs"
     assert server.requests[0].query == {}
     assert "authorization" not in server.requests[0].headers
 

@@ -18,7 +18,7 @@ class Dog:
 
     def __init__(self) -> None:
         self.ended_after_s: list[float] = []
-        self.watchdog = Watchdog(TIMEOUT_S, self.ended_after_s.append)
+        self.watchdog = Watchdog(lambda: TIMEOUT_S, self.ended_after_s.append)
         self.watchdog.start()
 
     def call(self, lasts_s: float, parts: int = 1) -> threading.Thread:
@@ -59,7 +59,7 @@ def test_a_call_that_keeps_the_interpreter_for_itself_ends_the_process() -> None
 import ctypes
 from tasks.batching import watchdog
 watchdog.BACKSTOP_S = 0.5
-watchdog.Watchdog(0.3, watchdog.end_worker, watchdog.end_unless_alive).start()
+watchdog.Watchdog(lambda: 0.3, watchdog.end_worker, watchdog.end_unless_alive).start()
 ctypes.PyDLL(None).sleep(60)
 """
     began_s = time.monotonic()
