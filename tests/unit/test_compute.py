@@ -160,7 +160,7 @@ def test_the_rows_of_a_model_that_does_not_take_any_number_stay_together() -> No
 
 def test_the_parts_of_a_job_are_computed_one_after_the_other_and_halved_where_the_memory_asks_for_it() -> None:
     model = Doubling(memory_rows=2)
-    computer = Computer(model.predict, 8, takes_many_rows=True)
+    computer = Computer(model.predict, 8, takes_many_rows=lambda signature: True)
     parts = [Part({"x": np.ones((3, 2))}, (0, 2, 3)), Part({"x": np.full((1, 5), 4.0)}, (1,))]
     computed = computer.run_parts(parts, "")
     assert isinstance(computed, list)
@@ -172,5 +172,5 @@ def test_the_first_part_that_fails_is_the_jobs_error_and_no_more_are_computed() 
     model = Doubling(bad=[4.0])
     sizes = enumerate([(1, 1.0), (2, 4.0), (3, 1.0)])
     parts = [Part({"x": np.full((1, size), value)}, (row,)) for row, (size, value) in sizes]
-    assert isinstance(Computer(model.predict, 8, takes_many_rows=True).run_parts(parts, ""), PredictError)
+    assert isinstance(Computer(model.predict, 8, takes_many_rows=lambda signature: True).run_parts(parts, ""), PredictError)
     assert model.calls == [1, 1]

@@ -144,7 +144,7 @@ def test_names_from_a_file_neither_break_the_toml_nor_add_to_it(name: str, saved
     signature = {"inputs": {name: {"dtype": "string", "shape": None}}, "outputs": SIGNATURE["outputs"]}
     card = {**CARD, "signature": signature, "signatures": {name: signature}}
     text = starting_toml(replace(REPORT, findings=replace(FOUND, card=card, saved_by=saved_by)))
-    assert parse_spec(text.encode("utf-8", "replace").decode(), Path("f")) == ModelSpec(file=Path("f"))
+    assert parse_spec(text.encode("utf-8", "replace").decode(), Path("f")) == ModelSpec(kind="tensors", file=Path("f"))
 
 
 def test_a_file_is_written_once_and_never_again(tmp_path: Path) -> None:
