@@ -11,6 +11,7 @@ from tensorflow.python.framework import op_def_registry
 
 from model_store.errors import Untrusted
 from model_store.graph_part import PlacedNode, Run, runnable_nodes
+from model_store.import_time import computed_at_import
 from model_store.operators import NAME_INPUTS, group_of, refusal
 from model_store.own_files import FOREIGN_NAME, NameOrigins
 from model_store.spec import ModelSpec
@@ -46,7 +47,8 @@ def refuse_operators(path: Path, spec: ModelSpec, graph_def: Any, runs: Iterable
         path: The artifact that the graph is from.
         spec: Its model.toml, which may trust it.
         graph_def: The GraphDef as it will be imported.
-        runs: What will be asked of it. Nodes and functions that none of these leads to cannot run.
+        runs: What will be asked of it. Nodes and functions that none of these leads to cannot run, but for those that
+            follow from constants alone.
 
     Raises:
         Untrusted: Operators in it are not allowed, and `trusted_sha256` does not have the artifact.
@@ -62,7 +64,8 @@ def refuse_operators(path: Path, spec: ModelSpec, graph_def: Any, runs: Iterable
 
 def refused_operators(graph_def: Any, runs: Iterable[Run]) -> list[RefusedOperator]:
     """What may not be in the graph, without repetition, sorted."""
-    return sorted({one for run in runs for one in _refused(graph_def, run)})
+    asked = {one for run in runs for one in _refused(graph_def, run)}
+    return sorted(asked | set(_refused_at_import(graph_def)))
 
 
 def _refused(graph_def: Any, run: Run) -> Iterator[RefusedOperator]:
@@ -73,6 +76,20 @@ def _refused(graph_def: Any, run: Run) -> Iterator[RefusedOperator]:
         reason = _reason(placed, functions, origins)
         if reason:
             yield RefusedOperator(placed.node.op, placed.function or "", reason)
+
+
+def _refused_at_import(graph_def: Any) -> Iterator[RefusedOperator]:
+    def is_refused(placed: PlacedNode) -> bool:
+        return group_of(placed.node.op) is not None and refusal(placed.node.op, placed.node.attr) is not None
+
+    for placed in computed_at_import(graph_def, _is_stateful, is_refused):
+        reason = refusal(placed.node.op, placed.node.attr) or ""
+        yield RefusedOperator(placed.node.op, placed.function or "", reason)
+
+
+def _is_stateful(operator: str) -> bool:
+    definition = op_def_registry.get(operator)
+    return definition is None or bool(definition.is_stateful)
 
 
 def _reason(placed: PlacedNode, functions: set[str], origins: NameOrigins) -> str | None:

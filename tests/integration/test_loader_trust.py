@@ -166,7 +166,9 @@ def test_what_nobody_serves_of_a_saved_model_may_read_files(tmp_path: Path) -> N
     # Given a SavedModel of TensorFlow 1's kind, saved with variables and with all that it was trained by
     folder = tmp_path / "store" / "m" / "1"
     with tf.Graph().as_default(), tf1.Session() as session:
-        tf.io.decode_jpeg(tf.io.read_file("training.jpg"))
+        names = tf1.data.make_one_shot_iterator(tf1.data.Dataset.from_tensors("training.jpg").repeat()).get_next()
+        tf.io.decode_jpeg(tf.io.read_file(names))
+        tf1.data.make_one_shot_iterator(tf1.data.TFRecordDataset("a").map(tf.io.read_file)).get_next()
         rows = x()
         weight = tf1.get_variable("weight", initializer=2.0)
         session.run(tf1.global_variables_initializer())
@@ -174,6 +176,30 @@ def test_what_nobody_serves_of_a_saved_model_may_read_files(tmp_path: Path) -> N
 
     # Then it is served, saver and all
     assert load(find_model(tmp_path / "store", "m")).predict({"x": X})["y"].tolist() == [[2, 4, 6]]
+
+
+def test_what_tensorflow_computes_when_it_only_imports_a_graph_may_not_read_files(tmp_path: Path) -> None:
+    # Given a SavedModel with a shape that nobody needs, which TensorFlow would read from a file to know it
+    folder = tmp_path / "store" / "m" / "1"
+    (tmp_path / "shape").write_bytes(bytes(4))
+    with tf.Graph().as_default(), tf1.Session() as session:
+        rows = x()
+        shape = tf.io.decode_raw(tf.io.read_file(str(tmp_path / "shape")), tf.int32)
+        tf.reshape(tf1.placeholder(tf.float32), shape)
+        tf1.saved_model.simple_save(session, str(folder), {"x": rows}, {"y": rows + 1.0})
+    assert "ReadFile (in the graph itself" in str(refused(tmp_path / "store"))
+
+    # And one with the same in a function of its library that nobody calls
+    content = SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    graph_def = content.meta_graphs[0].graph_def
+    function = graph_def.library.function.add()
+    function.signature.name = "unused"
+    function.node_def.extend(node for node in graph_def.node if node.name != "x")
+    kept = [node for node in graph_def.node if node.op != "ReadFile"]
+    del graph_def.node[:]
+    graph_def.node.extend(kept)
+    (folder / "saved_model.pb").write_bytes(content.SerializeToString())
+    assert "ReadFile (in its function unused" in str(refused(tmp_path / "store"))
 
 
 class Words(tf.Module):

@@ -1,4 +1,4 @@
-"""What of a graph can run, and whose files it reads: on graphs of a few nodes."""
+"""What of a graph can run, when, and whose files it reads: on graphs of a few nodes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
 from model_store.graph_part import PlacedNode, Run, runnable_nodes
+from model_store.import_time import computed_at_import
 from model_store.own_files import NameOrigins
 
 TABLE = "InitializeTableFromTextFileV2"
@@ -182,3 +183,28 @@ def test_long_ways_and_many_ways_are_gone_through_once() -> None:
     add_node(graph_def.node, "call", "PartitionedCall", "n3000", calls="f0")
     assert is_own(graph_def, Run(("call",), fed=frozenset(["n0:0"]), own_files=frozenset(["n0:0"])))
     assert not is_own(graph_def, Run(("call",)))
+
+
+def at_import(graph_def: GraphDef, op: str) -> set[str]:
+    found = computed_at_import(graph_def, lambda name: name == "Iterator", lambda placed: placed.node.op == op)
+    return {f"{placed.function or ''}/{placed.node.name}" for placed in found}
+
+
+def test_what_follows_from_constants_alone_may_be_computed_at_import() -> None:
+    graph_def = GraphDef()
+    add_node(graph_def.node, "name", "Const")
+    add_node(graph_def.node, "constant", "ReadFile", "name")
+    add_node(graph_def.node, "text", "Placeholder")
+    add_node(graph_def.node, "given", "ReadFile", "text", "name")
+    add_node(graph_def.node, "iterator", "Iterator")
+    add_node(graph_def.node, "next", "Identity", "iterator")
+    add_node(graph_def.node, "iterated", "ReadFile", "next:1")
+    # The shape of what is given may be known, and a name can be chosen by it
+    add_node(graph_def.node, "shape", "Shape", "text")
+    add_node(graph_def.node, "chosen", "ReadFile", "shape", "^text")
+    function = add_function(graph_def, "f", "argument")
+    add_node(function.node_def, "of_argument", "ReadFile", "argument")
+    add_node(function.node_def, "inner", "Const")
+    add_node(function.node_def, "of_constant", "ReadFile", "inner:output:0")
+    assert at_import(graph_def, "ReadFile") == {"/constant", "/chosen", "f/of_constant"}
+    assert at_import(graph_def, "WriteFile") == set()
