@@ -14,7 +14,7 @@ from model_store.graph_bytes import trial_bytes
 from model_store.graph_ends import Ends, find_ends
 from model_store.graph_file import read_graph
 from model_store.graph_function import GraphFunction, make_function
-from model_store.graph_heads import Head
+from model_store.graph_heads import Head, with_types
 from model_store.graph_ranks import with_found_ranks
 from model_store.graph_rows import opened_parts, with_open_rows
 from model_store.graph_switches import with_switches_set
@@ -43,15 +43,15 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
         graph = with_switches_set(NodeGraph.of(graph_def), spec.inputs or ())
         ends = find_ends(graph, spec.inputs, spec.outputs)
         _refuse_variables(graph, ends)
-        ends = replace(ends, inputs=with_found_ranks(graph, ends.nodes, ends.inputs))
+        ends = _declared(graph, ends)
         tables = make_tables(graph, ends.nodes, path.parent)
         function = make_function(graph.part(ends.nodes), _feeds(ends.inputs), tables, ends.outputs)
         signature = Signature(_specs(_feeds(ends.inputs)), _specs(function.outputs))
+        trial = trial_bytes(graph, ends.nodes, ends.inputs)
     # A damaged graph can make TensorFlow's parts meet any Python error.
     except Exception as error:
         raise LoadError(f"{path} cannot be used as a frozen graph: {one_line(error)}.") from None
     opened = partial(_open_rows, graph, ends, tables, signature)
-    trial = trial_bytes(graph, ends.nodes, ends.inputs)
     return Program("frozen_graph", signature, _run(function, signature), tables, open_rows=opened, trial_bytes=trial)
 
 
@@ -62,6 +62,12 @@ def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:
             f"it is a graph that is not frozen: the values of its variables, such as {variable}, lie in another file. "
             "Freeze it with its checkpoint, or export a SavedModel"
         )
+
+
+def _declared(graph: NodeGraph, ends: Ends) -> Ends:
+    """With what the file does not declare of its inputs. From here on TensorFlow sees the graph."""
+    typed = with_types(graph, ends.inputs)
+    return replace(ends, inputs=with_found_ranks(graph, ends.nodes, typed))
 
 
 def _open_rows(graph: NodeGraph, ends: Ends, tables: Tables, signature: Signature, rows: int) -> Iterator[Run]:

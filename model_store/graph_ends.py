@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from model_store.errors import LoadError
-from model_store.graph_heads import Head, find_heads, inner_head
+from model_store.graph_heads import Head, find_heads
 from model_store.graph_outputs import find_outputs
 from model_store.graph_shapes import told_shape
 from model_store.node_graph import NodeGraph, node_name
@@ -79,7 +79,7 @@ def _named_inputs(graph: NodeGraph, heads: Heads, names: Sequence[str]) -> Heads
     for name in names:
         if node_name(name) not in graph.nodes:
             raise LoadError(f"it has no node {node_name(name)}, which inputs in model.toml asks for")
-    return {name: heads.get(name) or inner_head(graph, name) for name in names}
+    return {name: heads.get(name) or Head(None, None) for name in names}
 
 
 def _named_outputs(graph: NodeGraph, names: Sequence[str], feeds: Heads) -> dict[str, str]:
