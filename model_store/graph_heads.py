@@ -70,7 +70,7 @@ def _inner_head(graph: NodeGraph, tensor: str, head: Head) -> Head:
     tensors = imported.get_operation_by_name(node_name(tensor)).outputs
     index = int(tensor.partition(":")[2] or 0)
     if index >= len(tensors):
-        raise LoadError(f"it has no tensor {tensor}, which inputs in model.toml asks for")
+        raise LoadError(f"it has no tensor {tensor}, though a node takes it: it is damaged")
     shape = tensors[index].shape
     return Head(tensors[index].dtype, head.shape if shape.rank is None else tuple(shape.as_list()))
 

@@ -184,7 +184,7 @@ def test_model_toml_names_the_inputs_also_inner_ones(tmp_path: Path) -> None:
     [
         ('inputs = ["z"]', "it has no node z, which inputs in model.toml asks for"),
         ('inputs = ["a"]', "its outputs need b too, which is not among its inputs"),
-        ('inputs = ["a", "b", "a:1"]', "it has no tensor a:1, which inputs in model.toml asks for"),
+        ('inputs = ["a", "b", "a:1"]', "its outputs do not need a:1, which inputs in model.toml names"),
         ('outputs = ["a"]', "its a, which outputs in model.toml asks for, is an input"),
     ],
 )
