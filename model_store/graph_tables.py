@@ -34,17 +34,17 @@ def make_tables(graph: NodeGraph, names: Collection[str], folder: Path) -> dict[
 
 
 def fill_sources(graph: NodeGraph, names: Collection[str]) -> list[str]:
-    """The tensors that the tables among some nodes are filled from: what leads to these runs too, once."""
-    tables = [graph.nodes[name] for name in names if graph.nodes[name].op in TABLES]
-    return [source for table in tables for fill in _fills(graph, table) for source in fill.input[1:]]
+    """The tensors that the tables among some nodes are filled with."""
+    tables = [name for name in names if graph.nodes[name].op in TABLES]
+    return [source for name in tables for fill in _fills(graph, name) for source in fill.input[1:]]
 
 
-def _fills(graph: NodeGraph, table: NodeDef) -> list[NodeDef]:
-    return [node for node in graph.followers[table.name] if node.op in FILLS_FROM_VALUES | FILLS_FROM_FILE]
+def _fills(graph: NodeGraph, table: str) -> list[NodeDef]:
+    return [node for node in graph.followers[table] if node.op in FILLS_FROM_VALUES | FILLS_FROM_FILE]
 
 
 def _make(graph: NodeGraph, table: NodeDef, folder: Path) -> tf.Tensor:
-    fills = _fills(graph, table)
+    fills = _fills(graph, table.name)
     if not fills:
         raise LoadError(
             f"its table {table.name} stays empty, as what fills it was cut off when it was frozen: freeze it again and "
