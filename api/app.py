@@ -22,6 +22,7 @@ from api.drain_rates import DrainRates
 from api.errors import install_error_answers
 from api.request_body import MemoryRequest
 from api.services import Services
+from api.validation import MAX_PICTURES
 from api.waiting import Waiters
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
@@ -29,9 +30,11 @@ from tasks.settings import Settings
 
 ENDPOINTS = (submit_job, get_job, cancel_job, job_result, query_jobs, list_models, health, metrics, index)
 
-#: A form has a picture and five parameters, none of them long.
-MAX_FORM_PARTS = 16
-MAX_FORM_TEXT_BYTES = 65_536
+#: A form has pictures and six parameters, none of them long.
+MAX_FORM_PARTS = MAX_PICTURES + 16
+#: werkzeug also holds what it has read of a file against this: 65,536 bytes at once, and what was left before (3.1,
+#: `MultipartDecoder.receive_data`). So with no more than those it refuses large pictures by chance.
+MAX_FORM_TEXT_BYTES = 131_072
 
 
 def create_app(settings: Settings, store: JobStore, registry: ModelRegistry) -> Flask:

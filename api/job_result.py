@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from flask import Blueprint, Response, request
 from werkzeug.datastructures import MIMEAccept
 
-from api.errors import NotAcceptable, no_result
+from api.errors import InvalidParameter, NotAcceptable, no_result
 from api.job_lookup import find_job
 from api.json_response import json_response
 from api.services import services
 from tasks.payload import NPY, NPZ
-from tasks.result import ANNOTATED, only_output, result_json, result_npz
+from tasks.result import drawn_pictures, only_output, result_json, result_npz
 
 JSON = "application/json"
 PNG = "image/png"
+ROW = re.compile(r"[0-9]{1,9}")
 
 routes = Blueprint("job_result", __name__)
 
@@ -27,7 +29,7 @@ def get_result(job_id: str) -> Response:
     parts = services().store.result(job_id)
     if not parts:
         raise no_result(job)
-    response = _render(parts, request.accept_mimetypes)
+    response = _render(parts, request.accept_mimetypes, request.args.get("row"))
     response.vary.add("Accept")
     return response
 
@@ -42,12 +44,24 @@ def delete_result(job_id: str) -> Response:
     return Response(status=204)
 
 
-def _render(parts: Mapping[str, bytes], accept: MIMEAccept) -> Response:
-    raw = {PNG: parts.get(ANNOTATED), NPY: only_output(parts) if accept[NPY] else None}
-    offered = [JSON, NPZ, *(mimetype for mimetype, data in raw.items() if data is not None)]
+def _render(parts: Mapping[str, bytes], accept: MIMEAccept, row: str | None) -> Response:
+    drawn = drawn_pictures(parts)
+    npy = only_output(parts) if accept[NPY] else None
+    offered = [JSON, NPZ, *([PNG] if drawn else []), *([NPY] if npy else [])]
     chosen = accept.best_match(offered) if accept else JSON
     if chosen is None:
         raise NotAcceptable(f"This result cannot be had as {str(accept)[:80]}; it can as {', '.join(offered)}.")
     if chosen == JSON:
         return json_response(result_json(parts))
-    return Response(result_npz(parts) if chosen == NPZ else raw[chosen], mimetype=chosen)
+    if chosen == PNG:
+        return Response(drawn[_row(row, len(drawn))], mimetype=PNG)
+    return Response(result_npz(parts) if chosen == NPZ else npy, mimetype=chosen)
+
+
+def _row(text: str | None, rows: int) -> int:
+    """Which of the drawn pictures is asked for; the only one need not be named."""
+    if text is None and rows == 1:
+        return 0
+    if text is not None and ROW.fullmatch(text) and int(text) < rows:
+        return int(text)
+    raise InvalidParameter("row", f"which of the {rows} pictures, from 0 to {rows - 1}", repr(text)[:80])

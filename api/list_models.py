@@ -36,6 +36,9 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "format": card.get("format"),
         "kind": card.get("kind"),
         "signature": card.get("signature"),
+        "default_signature": card.get("default_signature"),
+        "signatures": card.get("signatures"),
+        "refused_signatures": card.get("refused_signatures"),
         "takes_pictures": card.get("takes_pictures"),
         "workers": [
             {"name": worker.name, "version": worker.version, "device": worker.device} for worker in record.workers

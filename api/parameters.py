@@ -8,9 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from api.errors import InvalidParameter
+from model_store.spec import MOST_DETECTIONS
 from tasks.job import Lane
 
 MAX_TAG_CHARACTERS = 64
+#: TensorFlow sets no limit; names of this length have never been seen.
+MAX_SIGNATURE_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -19,9 +22,11 @@ class Parameters:
 
     lane: Lane = Lane.INTERACTIVE
     min_score: float | None = None
+    max_detections: int | None = None
     annotate: bool = False
     expires_in_s: float | None = None
     tag: str = ""
+    signature: str = ""
 
     def with_deadline(self, max_queue_age_s: int) -> Parameters:
         """These, and where the client has set no deadline the operator's; 0 is none."""
@@ -54,9 +59,9 @@ def check_parameters(parameters: Parameters, is_detector: bool, is_picture: bool
     if not is_detector:
         if parameters.annotate:
             raise InvalidParameter("parameters.annotate", "no such parameter: the model is no detector", "true")
-        if parameters.min_score is not None:
-            got = str(parameters.min_score)
-            raise InvalidParameter("parameters.min_score", "no such parameter: the model is no detector", got)
+        for name in ("min_score", "max_detections"):
+            if (got := getattr(parameters, name)) is not None:
+                raise InvalidParameter(f"parameters.{name}", "no such parameter: the model is no detector", str(got))
     if parameters.annotate and not is_picture:
         raise InvalidParameter("parameters.annotate", "a picture as input, to draw on", "an array")
 
@@ -83,6 +88,13 @@ def _score(raw: Any) -> float:
     return score
 
 
+def _most(raw: Any) -> int:
+    most = _number(raw)
+    if not most.is_integer() or not 1 <= most <= MOST_DETECTIONS:
+        raise ValueError
+    return int(most)
+
+
 def _annotate(raw: Any) -> bool:
     if isinstance(raw, bool):
         return raw
@@ -103,6 +115,13 @@ def _tag(raw: Any) -> str:
     return tag
 
 
+def _signature(raw: Any) -> str:
+    name = _text(raw)
+    if not 0 < len(name) <= MAX_SIGNATURE_CHARACTERS:
+        raise ValueError
+    return name
+
+
 def _number(raw: Any) -> float:
     if isinstance(raw, bool):
         raise TypeError
@@ -121,7 +140,9 @@ def _text(raw: Any) -> str:
 _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "lane": (" or ".join(Lane), _lane),
     "min_score": ("a number from 0 to 1", _score),
+    "max_detections": (f"a whole number from 1 to {MOST_DETECTIONS}", _most),
     "annotate": ("true or false", _annotate),
     "expires_in_s": ("a number of seconds above 0", _seconds),
     "tag": (f"at most {MAX_TAG_CHARACTERS} printable characters", _tag),
+    "signature": (f"a name of 1 to {MAX_SIGNATURE_CHARACTERS} characters", _signature),
 }

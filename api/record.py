@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from api.drain import start_in_s
+from tasks.iso_time import iso_time
 from tasks.job import Job, Status
 from tasks.result import result_json
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def record_json(job: Job) -> dict[str, Any]:
@@ -22,10 +20,11 @@ def record_json(job: Job) -> dict[str, Any]:
         "status": str(job.status),
         "lane": str(job.lane),
         "tag": job.tag,
+        "signature": job.signature or None,
         "rows": job.rows,
-        "created_at": _iso(job.created_at_us),
-        "started_at": _iso(job.started_at_us),
-        "finished_at": _iso(job.finished_at_us),
+        "created_at": iso_time(job.created_at_us),
+        "started_at": iso_time(job.started_at_us),
+        "finished_at": iso_time(job.finished_at_us),
         "queue_ms": job.queue_ms,
         "compute_ms": job.compute_ms,
         "attempt": job.attempt,
@@ -64,10 +63,3 @@ def poll_headers(job: Job) -> Mapping[str, str]:
 def _links(job: Job) -> dict[str, str]:
     own = f"/v1/jobs/{job.id}"
     return {"self": own, "result": f"{own}/result", "model": f"/v1/models/{job.model}"}
-
-
-def _iso(time_us: int | None) -> str | None:
-    # Not through a float of seconds, which would round the microseconds.
-    if time_us is None:
-        return None
-    return (_EPOCH + timedelta(microseconds=time_us)).isoformat(timespec="microseconds").replace("+00:00", "Z")

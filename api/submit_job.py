@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,18 +14,20 @@ from api.auth import owner
 from api.drain import retry_after_s
 from api.errors import InvalidBody, QueueIsFull, UnsupportedMediaType
 from api.json_response import json_response
-from api.model_card import ModelCard, check_version
+from api.model_card import ModelCard, SignatureCard, check_version
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
 from api.record import poll_headers, queue_json, record_with_result
 from api.request_body import JSON, json_kind, parse_object, read_bytes
 from api.services import services
-from api.validation import Input, check_arrays, check_json, check_picture
+from api.validation import Input, check_arrays, check_json, check_picture, check_pictures
 from api.waiting import MAX_WAIT_S, Place
 from model_store.errors import InvalidInput
+from model_store.signature import Signature
 from tasks.errors import BrokerUnavailable, QueueFull
 from tasks.job import Job, new_job_id
 from tasks.payload import ARRAY_TYPES
+from tasks.picture_list import pack_pictures
 from tasks.receipt import Receipt
 
 FORM = "multipart/form-data"
@@ -37,11 +40,15 @@ routes = Blueprint("submit_job", __name__)
 
 @dataclass(frozen=True)
 class Received:
-    """What came: the input once checked, the parameters beside it, and the bytes that both were read from."""
+    """What came, not yet checked: the input's bytes, the JSON object in them if it is one, and the parameters.
 
-    input: Input
-    named_values: NamedValues
+    Of a form the bytes are those of its files.
+    """
+
     body: bytes
+    named_values: NamedValues
+    document: dict[str, Any] | None = None
+    files: Sequence[bytes] = ()
 
 
 @routes.post("/v1/models/<model>/jobs")
@@ -67,10 +74,11 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     key = request.headers.get(idempotency.HEADER)
     if key is not None:
         idempotency.check_key(key)
-    received = _read_input(card)
-    checked = received.input
+    received = _receive(card)
     parameters = read_parameters([*request.args.items(multi=True), *received.named_values])
-    check_parameters(parameters, card.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
+    signature = card.by_signature(parameters.signature)
+    checked = _check_input(received, card, signature)
+    check_parameters(parameters, signature.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
     job = Job(
         id=new_job_id(),
         model=card.name,
@@ -110,47 +118,71 @@ def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) 
     return json_response(answer, 200 if has_ended_in_time else 202, headers)
 
 
-def _read_input(card: ModelCard) -> Received:
-    mimetype, limits = request.mimetype, services().settings
-    if mimetype == FORM or mimetype.startswith("image/"):
-        return _read_picture(card, mimetype)
+def _receive(card: ModelCard) -> Received:
+    mimetype = request.mimetype
+    if _is_picture(mimetype):
+        _check_takes_pictures(card, list(card.signatures.values()))
+        return _receive_pictures(mimetype)
     if mimetype == JSON:
         body = read_bytes()
         document = parse_object(body, ("instances", "inputs", "parameters"))
         parameters = document.pop("parameters", {})
         if not isinstance(parameters, dict):
             raise InvalidBody("parameters", "a JSON object", f"a JSON {json_kind(parameters)}")
-        return Received(check_json(document, card.signature, limits.max_body_bytes), list(parameters.items()), body)
+        return Received(body, list(parameters.items()), document)
     if mimetype in ARRAY_TYPES:
-        body = read_bytes()
-        return Received(check_arrays(mimetype, body, card.signature, limits.max_body_bytes), [], body)
-    raise UnsupportedMediaType(f"Content-Type {mimetype[:80]!r} is not taken; taken are {_accepted(card)}.")
+        return Received(read_bytes(), [])
+    accepted = _accepted(list(card.signatures.values()))
+    raise UnsupportedMediaType(f"Content-Type {mimetype[:80]!r} is not taken; taken are {accepted}.")
 
 
-def _read_picture(card: ModelCard, mimetype: str) -> Received:
-    if not card.takes_pictures:
+def _receive_pictures(mimetype: str) -> Received:
+    if mimetype != FORM:
+        picture = read_bytes()
+        return Received(picture, [], files=[picture])
+    files = _form_pictures()
+    # werkzeug names a part None whose header has no name.
+    named_values = [(name or "", text) for name, text in request.form.items(multi=True)]
+    return Received(files[0] if len(files) == 1 else pack_pictures(files), named_values, files=files)
+
+
+def _check_pictures(files: Sequence[bytes], signature: Signature) -> Input:
+    max_pixels = services().settings.max_image_pixels
+    if len(files) == 1 and signature.fixed_rows in (None, 1):
+        return check_picture(files[0], max_pixels)
+    return check_pictures(files, max_pixels, signature)
+
+
+def _check_input(received: Received, card: ModelCard, signature: SignatureCard) -> Input:
+    limits = services().settings
+    if _is_picture(request.mimetype):
+        _check_takes_pictures(card, [signature])
+        return _check_pictures(received.files, signature.signature)
+    if received.document is not None:
+        return check_json(received.document, signature.signature, limits.max_body_bytes)
+    return check_arrays(request.mimetype, received.body, signature.signature, limits.max_body_bytes)
+
+
+def _is_picture(mimetype: str) -> bool:
+    return mimetype == FORM or mimetype.startswith("image/")
+
+
+def _check_takes_pictures(card: ModelCard, signatures: Sequence[SignatureCard]) -> None:
+    if not any(signature.takes_pictures for signature in signatures):
         raise UnsupportedMediaType(
-            f"Model {card.name!r} takes no pictures, only {_accepted(card)}. "
+            f"Model {card.name!r} takes no pictures, only {_accepted(signatures)}. "
             "For pictures, add a table [image] to its model.toml."
         )
-    fields: NamedValues = []
-    if mimetype == FORM:
-        data = _form_picture()
-        # werkzeug names a part None whose header has no name.
-        fields = [(name or "", text) for name, text in request.form.items(multi=True)]
-    else:
-        data = read_bytes()
-    return Received(check_picture(data, services().settings.max_image_pixels), fields, data)
 
 
-def _form_picture() -> bytes:
+def _form_pictures() -> list[bytes]:
     files = list(request.files.items(multi=True))
-    if [name for name, _ in files] == ["image"]:
-        return files[0][1].stream.read()
+    if files and all(name == "image" for name, _ in files):
+        return [file.stream.read() for _, file in files]
     got = ", ".join(str(name)[:40] for name, _ in files) or "no file"
-    raise InvalidInput("image", "exactly one file, in the form's field image", got)
+    raise InvalidInput("image", "one file or several, each in a field image of the form", got)
 
 
-def _accepted(card: ModelCard) -> str:
-    pictures = ["image/*", FORM] if card.takes_pictures else []
+def _accepted(signatures: Sequence[SignatureCard]) -> str:
+    pictures = ["image/*", FORM] if any(signature.takes_pictures for signature in signatures) else []
     return ", ".join([JSON, *ARRAY_TYPES, *pictures])

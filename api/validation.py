@@ -13,11 +13,15 @@ import numpy as np
 
 from api.errors import InvalidBody
 from api.request_body import json_kind
-from model_store.errors import InvalidInput
-from model_store.json_arrays import array_from_json
+from model_store.errors import InvalidInput, PictureError
+from model_store.json_arrays import array_from_json, is_base64
 from model_store.pictures import read_picture_header
 from model_store.signature import Signature, TensorSpec, check_inputs
 from tasks.payload import MAX_DIMENSIONS, encode_arrays, read_headers
+from tasks.picture_list import PICTURES, pack_pictures
+
+#: Of one job. They are decoded together.
+MAX_PICTURES = 64
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,32 @@ def check_picture(data: bytes, max_pixels: int) -> Input:
     """
     picture_format, _, _ = read_picture_header(data, max_pixels)
     return Input(f"image/{picture_format.lower()}", data, rows=1)
+
+
+def check_pictures(files: Sequence[bytes], max_pixels: int, signature: Signature) -> Input:
+    """Several pictures; each is checked as one is.
+
+    Raises:
+        PictureError: one is no picture or damaged, or all together have more than `max_pixels`.
+        InvalidInput: more than a job may have, or another number than the model takes.
+    """
+    if len(files) > MAX_PICTURES:
+        raise InvalidInput("image", f"at most {MAX_PICTURES} pictures in one job", f"{len(files)}")
+    if signature.fixed_rows not in (None, 1, len(files)):
+        raise InvalidInput("image", f"{signature.fixed_rows} pictures, as many as the model takes", f"{len(files)}")
+    pixels = 0
+    for row, data in enumerate(files):
+        try:
+            _, width, height = read_picture_header(data, max_pixels)
+        except PictureError as error:
+            raise PictureError(f"Picture {row}, counted from 0: {error}") from None
+        pixels += width * height
+    if pixels > max_pixels:
+        raise PictureError(
+            f"The {len(files)} pictures have {pixels} pixels together, and at most {max_pixels} are taken in one job; "
+            "send fewer or smaller ones."
+        )
+    return Input(PICTURES, pack_pictures(files), len(files))
 
 
 def check_arrays(content_type: str, data: bytes, signature: Signature, max_bytes: int) -> Input:
@@ -71,10 +101,10 @@ def check_json(document: Mapping[str, Any], signature: Signature, max_bytes: int
 
 
 def _by_name(value: Any, signature: Signature) -> Mapping[str, Any]:
-    if isinstance(value, dict):
+    if isinstance(value, dict) and not _is_bytes(value, signature):
         _check_names(value, signature, "inputs")
         return value
-    if len(signature.inputs) > 1:
+    if len(signature.inputs) != 1:
         names = ", ".join(signature.inputs)
         raise InvalidInput("inputs", f"an object with the names {names}", f"a JSON {json_kind(value)}")
     return {next(iter(signature.inputs)): value}
@@ -90,9 +120,15 @@ def _columns(instances: Any, signature: Signature) -> Mapping[str, Any]:
     if rowless:
         expected = f"the form `inputs`, since {', '.join(rowless)} has no rows"
         raise InvalidInput("instances", expected, "the form `instances`")
-    if len(signature.inputs) == 1 and not isinstance(instances[0], dict):
+    is_row = not isinstance(instances[0], dict) or _is_bytes(instances[0], signature)
+    if len(signature.inputs) == 1 and is_row:
         return {next(iter(signature.inputs)): instances}
     return _columns_of_objects(instances, signature)
+
+
+def _is_bytes(value: Any, signature: Signature) -> bool:
+    """Whether an object is a string's bytes, and not one with the names of inputs."""
+    return is_base64(value) and "b64" not in signature.inputs
 
 
 def _columns_of_objects(instances: Sequence[Any], signature: Signature) -> Mapping[str, Any]:

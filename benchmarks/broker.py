@@ -12,6 +12,7 @@ from benchmarks.process import Process
 from tasks.embedded_broker import prepare, server_binary
 
 _START_S = 10.0
+_SETTLE_S = 60.0
 
 
 class Broker:
@@ -46,11 +47,13 @@ class Broker:
 
     def settle(self) -> None:
         """Wait until the server rewrites no file any more."""
-        while True:
+        deadline_s = time.monotonic() + _SETTLE_S
+        while time.monotonic() < deadline_s:
             state = self.client.info("persistence")
             if not state["aof_rewrite_in_progress"] and not state["aof_rewrite_scheduled"]:
                 return
             time.sleep(0.02)
+        raise BenchmarkError(f"The broker still rewrites its append-only file after {_SETTLE_S:.0f} s.")
 
     def used_bytes(self) -> int:
         """Memory that the server's data takes."""

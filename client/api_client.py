@@ -66,9 +66,12 @@ class ApiClient:
         """A job's record; the server may hold the answer back up to `wait_s` (at most 60) until the job ends."""
         return Job.from_json(self._ask(job_call(job_id, wait_s)))
 
-    def get_result(self, job_id: str, media_type: str) -> bytes:
-        """The result of a job that succeeded, in one of the formats the server offers."""
-        return self._send(result_call(job_id, media_type)).content
+    def get_result(self, job_id: str, media_type: str, row: int | None = None) -> bytes:
+        """The result of a job that succeeded, in one of the formats the server offers.
+
+        As `image/png` it is the drawing of one picture; where the job has several, `row` says which, from 0.
+        """
+        return self._send(result_call(job_id, media_type, row)).content
 
     def list_models(self) -> Mapping[str, Any]:
         """All models as `{"models": [{"name", "status", …}]}`."""

@@ -40,25 +40,31 @@ class JobOptions:
     Attributes:
         lane: "interactive" or "bulk".
         min_score: Detectors: the least score of a detection that is answered.
+        max_detections: Detectors: the most detections of a picture that are answered.
         annotate: Detectors: also draw the boxes.
         expires_in_s: Not run later than this after its submission, in s.
         tag: A word of the client's own, kept with the job.
+        signature: Which of the model's signatures to run, by name; None for its default one.
     """
 
     lane: str | None = None
     min_score: float | None = None
+    max_detections: int | None = None
     annotate: bool = False
     expires_in_s: float | None = None
     tag: str | None = None
+    signature: str | None = None
 
     def to_query(self) -> dict[str, str]:
         """The options that are set, as query parameters."""
         values = {
             "lane": self.lane,
             "min_score": self.min_score,
+            "max_detections": self.max_detections,
             "annotate": "true" if self.annotate else None,
             "expires_in_s": self.expires_in_s,
             "tag": self.tag,
+            "signature": self.signature,
         }
         return {name: str(value) for name, value in values.items() if value is not None}
 
@@ -92,9 +98,10 @@ def job_call(job_id: str, wait_s: float = 0.0) -> Call:
     return Call("GET", f"/v1/jobs/{_segment(job_id)}", params=params, held_s=wait_s)
 
 
-def result_call(job_id: str, media_type: str) -> Call:
-    """Ask for a job's result in one format."""
-    return Call("GET", f"/v1/jobs/{_segment(job_id)}/result", headers={"Accept": media_type})
+def result_call(job_id: str, media_type: str, row: int | None = None) -> Call:
+    """Ask for a job's result in one format; for the drawing of one row where the job has several pictures."""
+    params = {} if row is None else {"row": str(row)}
+    return Call("GET", f"/v1/jobs/{_segment(job_id)}/result", params=params, headers={"Accept": media_type})
 
 
 def models_call() -> Call:

@@ -6,7 +6,7 @@ import functools
 import json
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from client.api_client import DEFAULT_URL, ApiClient
 from client.call import JobOptions
 from client.command_group import EXIT_FAILED, CommandGroup
 from client.errors import ClientError, Unreachable
-from client.input_file import InputFile, read_input
+from client.input_file import InputFile, read_input, read_together
 from client.job import Job
 from client.retry import Patience, with_retries
 from client.tables import console, failure_lines, models_table
@@ -63,9 +63,12 @@ def main() -> None:
 @click.option("--version", type=click.IntRange(min=0), metavar="N", help="The model's version; else its newest.")
 @click.option("--lane", type=click.Choice(["interactive", "bulk"]), help="Bulk jobs run when no other waits.")
 @click.option("--min-score", type=float, metavar="X", help="Detectors: the least score of a detection.")
+@click.option("--max-detections", type=click.IntRange(min=1), metavar="N", help="Detectors: the most of a picture.")
 @click.option("--annotate", is_flag=True, help="Detectors: also draw the boxes; see result --format png.")
 @click.option("--expires-in-s", type=float, metavar="S", help="Do not run it later than this many seconds from now.")
 @click.option("--tag", metavar="T", help="A word of yours, kept with the job.")
+@click.option("--signature", metavar="NAME", help="Which of the model's signatures to run; else its default one.")
+@click.option("--together", is_flag=True, help="One job of all FILEs, which are pictures: a row each.")
 @click.option("--content-type", metavar="TYPE", help="What the files are; else their suffixes say it.")
 @server_options
 def submit(
@@ -74,10 +77,11 @@ def submit(
     files: tuple[str, ...],
     version: int | None,
     content_type: str | None,
+    together: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Submit one job for each FILE to MODEL and print the jobs' ids, one a line.
+    """Submit one job for each FILE, or one of all together, to MODEL and print the jobs' ids, one a line.
 
     A FILE is an array (.npy, .npz), JSON with "instances" or "inputs" (.json), a picture (.jpg, .jpeg, .png, .webp,
     .gif, .bmp, .tif, .tiff), or - for standard input with --content-type. What is wrong with one file is told on
@@ -85,12 +89,13 @@ def submit(
     again for 15 s; that makes no second job.
     """
     has_failed = False
-    for name in files:
+    for names in [files] if together else [(name,) for name in files]:
+        name = f"{len(names)} files together" if together else names[0]
         try:
-            job = _submit(api, model, read_input(name, sys.stdin.buffer, content_type), JobOptions(**options), version)
+            job = _submit(api, model, _read(names, together, content_type), JobOptions(**options), version)
         except Unreachable as error:
             # The files after it would fare no better.
-            raise Unreachable(f"{name}: {error}" + (" Stopped here." if name != files[-1] else "")) from error
+            raise Unreachable(f"{name}: {error}" + (" Stopped here." if names[-1] != files[-1] else "")) from error
         except ClientError as error:
             click.echo(f"{name}: {error}", err=True)
             has_failed = True
@@ -122,8 +127,17 @@ def submit(
 @click.option(
     "--format", "asked", type=click.Choice(list(MEDIA_TYPES)), help="The answer's format, whatever the suffix."
 )
+@click.option("--row", type=click.IntRange(min=0), metavar="N", help="Which drawing, of a job of several pictures.")
 @server_options
-def result(api: ApiClient, job_id: str, wait_s: float, output: Path | None, asked: str | None, as_json: bool) -> None:
+def result(
+    api: ApiClient,
+    job_id: str,
+    wait_s: float,
+    output: Path | None,
+    asked: str | None,
+    row: int | None,
+    as_json: bool,
+) -> None:
     """Print or save the answer of job ID.
 
     The exit code is 0 with an answer, 3 when the job has not ended yet, and 1 when it failed, was cancelled or expired
@@ -135,7 +149,7 @@ def result(api: ApiClient, job_id: str, wait_s: float, output: Path | None, aske
     patience = Patience(total_s=min(Patience.total_s, wait_s))
     job = wait_for_job(api, job_id, wait_s, patience, _tell_trouble)
     job.require_result()
-    content = _fetch(api, job, chosen, patience)
+    content = _fetch(api, job, chosen, row, patience)
     if output is None:
         print_answer(content, chosen, as_table=is_terminal and not as_json and asked is None)
     else:
@@ -155,6 +169,12 @@ def models(api: ApiClient, as_json: bool) -> None:
         click.echo(line)
 
 
+def _read(names: Sequence[str], together: bool, content_type: str | None) -> InputFile:
+    if together:
+        return read_together(names, sys.stdin.buffer, content_type)
+    return read_input(names[0], sys.stdin.buffer, content_type)
+
+
 def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: int | None) -> Job:
     key = str(uuid.uuid4())
     return with_retries(
@@ -162,10 +182,10 @@ def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, 
     )
 
 
-def _fetch(api: ApiClient, job: Job, chosen: str, patience: Patience) -> bytes:
+def _fetch(api: ApiClient, job: Job, chosen: str, row: int | None, patience: Patience) -> bytes:
     if chosen == "json" and job.result is not None:
         return json.dumps(job.result, ensure_ascii=False).encode()
-    return with_retries(lambda: api.get_result(job.id, MEDIA_TYPES[chosen]), patience, _tell_trouble)
+    return with_retries(lambda: api.get_result(job.id, MEDIA_TYPES[chosen], row), patience, _tell_trouble)
 
 
 def _tell_trouble(error: ClientError) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
+
+import httpx
 
 from client.errors import InputFileError
 
@@ -49,6 +52,22 @@ def read_input(name: str, stdin: BinaryIO, content_type: str | None = None) -> I
     if not content:
         raise InputFileError("It is empty; a job needs inputs.")
     return InputFile(content, resolved)
+
+
+def read_together(names: Sequence[str], stdin: BinaryIO, content_type: str | None = None) -> InputFile:
+    """Read several pictures as the inputs of one job: a form with a field `image` for each, in their order.
+
+    Raises:
+        InputFileError: As for `read_input`; the sentence names the file.
+    """
+    files = []
+    for name in names:
+        try:
+            files.append(read_input(name, stdin, content_type))
+        except InputFileError as error:
+            raise InputFileError(f"{name}: {error}") from None
+    form = httpx.Request("POST", "", files=[("image", ("picture", file.content, file.content_type)) for file in files])
+    return InputFile(form.read(), form.headers["Content-Type"])
 
 
 def _content_type_of(name: str) -> str:

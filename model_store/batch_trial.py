@@ -32,9 +32,10 @@ SAMPLE_MS = 4.0
 WARM_SIZES_S = 20.0
 
 
-def find_batching(spec: BatchingSpec, prepare: Prepare) -> Batching:
+def find_batching(spec: BatchingSpec, prepare: Prepare, search_s: float = SEARCH_S) -> Batching:
     """How many rows should share a call of a model that takes any number: as model.toml says, else as measured."""
-    max_rows = spec.max_batch_size or (spec.sizes[-1] if spec.sizes else good_rows(time_doubled_rows(prepare)))
+    wanted = spec.max_batch_size or (spec.sizes[-1] if spec.sizes else None)
+    max_rows = wanted or good_rows(time_doubled_rows(prepare, search_s))
     if max_rows > 1:
         warm_rows(prepare, spec.sizes or (max_rows,))
     sizes = spec.sizes
@@ -51,8 +52,8 @@ def _time_unseen_rows(prepare: Prepare, max_rows: int) -> list[Timing]:
     return [timing for timing in timings if timing is not None]
 
 
-def time_doubled_rows(prepare: Prepare) -> list[Timing]:
-    """Time calls of 1, 2, 4 … rows, until more rows bring nothing, take too long, or fail.
+def time_doubled_rows(prepare: Prepare, search_s: float = SEARCH_S) -> list[Timing]:
+    """Time calls of 1, 2, 4 … rows, until more rows bring nothing, take too long, or fail; for about `search_s`.
 
     Returns:
         A timing for each size that ran; sizes beyond the memory of the device or the process are left out.
@@ -60,14 +61,14 @@ def time_doubled_rows(prepare: Prepare) -> list[Timing]:
     began_s = perf_counter()
     timings: list[Timing] = []
     rows = 1
-    while rows <= MOST_ROWS and _since_s(began_s) < SEARCH_S and may_gain(timings):
+    while rows <= MOST_ROWS and _since_s(began_s) < search_s and may_gain(timings):
         timing = time_rows(prepare, rows)
         if timing is None:
             break
         timings.append(timing)
         rows *= 2
     for _ in range(PASSES - 1):
-        timings = [_time_again(prepare, timing) if _since_s(began_s) < SEARCH_S else timing for timing in timings]
+        timings = [_time_again(prepare, timing) if _since_s(began_s) < search_s else timing for timing in timings]
     return timings
 
 

@@ -80,6 +80,12 @@ def limited_by_bytes(batching: Batching, trial_row_bytes: int) -> Batching:
     return replace(batching, max_bytes=max(batching.max_rows * trial_row_bytes, SMALL_BATCH_BYTES))
 
 
+def at_most(batching: Batching, max_rows: int) -> Batching:
+    """The same with batches of no more rows than these, and calls of no more where the model takes fewer."""
+    sizes = tuple(size for size in batching.sizes if size <= max_rows) or batching.sizes[:1]
+    return replace(batching, max_rows=min(batching.max_rows, max_rows), sizes=sizes)
+
+
 @dataclass(frozen=True)
 class Timing:
     """What calls of so many rows take.

@@ -1,124 +1,151 @@
-"""A detector's answer: boxes with class and score, read from the Object Detection API's outputs, and drawn."""
+"""A detector's answer: boxes with class and score, read from its outputs."""
 
 from __future__ import annotations
 
-import colorsys
-from collections.abc import Mapping, Sequence
-from io import BytesIO
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
 from model_store.classes import class_label
-from model_store.errors import SpecError
-from model_store.pictures import Box
-from model_store.signature import Signature
+from model_store.detector_outputs import DetectorOutputs
+from model_store.pictures import View
 from model_store.spec import ModelSpec
 
-REQUIRED_OUTPUTS = ("detection_boxes", "detection_scores", "detection_classes")
+Arrays = Mapping[str, np.ndarray]
 
-# Text and lines that can be read in small pictures and do not cover large ones.
-TEXT_SHARE = 1 / 40
-MIN_TEXT_PIXELS = 12
-MAX_TEXT_PIXELS = 64
+#: The class of all detections of a model that does not tell classes; the Object Detection API counts from 1.
+ONLY_CLASS = 1
 
 
-def check_detector_outputs(signature: Signature, spec: ModelSpec) -> None:
-    """Raise SpecError where the model does not give what a detector must."""
-    missing = [name for name in REQUIRED_OUTPUTS if name not in signature.outputs]
-    if missing:
-        raise SpecError(
-            f'{spec.file}: kind = "detector" needs the outputs {", ".join(REQUIRED_OUTPUTS)}, but the model gives '
-            f"{', '.join(signature.outputs)}."
-        )
+@dataclass(frozen=True)
+class Wanted:
+    """Which detections are told.
+
+    Attributes:
+        min_score: Those that score at least this.
+        most: So many, the best; None for all.
+    """
+
+    min_score: float
+    most: int | None = None
+
+
+def count_pictures(outputs: Arrays, found: DetectorOutputs) -> int:
+    """How many pictures the outputs are of."""
+    return len(outputs[found.boxes]) if _has_rows(outputs, found) else 1
 
 
 def read_detections(
-    outputs: Mapping[str, np.ndarray],
-    row: int,
-    spec: ModelSpec,
-    min_score: float,
-    picture_size: tuple[int, int],
-    crop: Box,
+    outputs: Arrays, found: DetectorOutputs, row: int, spec: ModelSpec, wanted: Wanted, view: View
 ) -> list[dict[str, Any]]:
-    """What was detected in one picture of a batch, in the model's order, which is by score.
+    """What was detected in one picture of a batch, the best first; those of equal score in the model's order.
 
     Args:
-        outputs: The detector's outputs, one entry a row on axis 0: `detection_boxes` (rows, n, 4) as fractions of the
-            crop in the order ymin, xmin, ymax, xmax; `detection_scores` and `detection_classes` (rows, n); maybe
-            `num_detections` (rows,), as the arrays may go on after what was detected.
+        outputs: The detector's.
+        found: Which of them is what.
         row: Which picture.
-        spec: Has the labels; a class without one is named by its number.
-        min_score: The least score to be told.
-        picture_size: Height and width of the whole picture in pixels.
-        crop: The part of it that the model saw: top, left, bottom, right in pixels.
+        spec: Has the labels, and what the numbers of a box are.
+        wanted: Which detections are told.
+        view: What the model saw of the picture.
 
     Returns:
         `{"box": [ymin, xmin, ymax, xmax] as fractions of the whole picture, "box_pixels": the same in pixels,
-        "class": int, "label": str, "score": float}` for each.
+        "class": int, "label": str, "score": float}` for each. With `keypoints` [[y, x], …] as fractions of the whole
+        picture and `keypoint_scores` where the model has them, and with `index`, its place in the arrays, where the
+        model has masks.
     """
-    scores = outputs["detection_scores"][row]
-    count = int(outputs["num_detections"].ravel()[row]) if "num_detections" in outputs else len(scores)
-    kept = [index for index in range(min(count, len(scores))) if scores[index] >= min_score]
-    boxes = _on_whole_picture(outputs["detection_boxes"][row][kept], picture_size, crop)
-    pixels = np.rint(boxes * np.tile(picture_size, 2)).astype(int)
-    classes = outputs["detection_classes"][row][kept].astype(int)
+    of_row = _of_row(outputs, found, row)
+    boxes = _edges(of_row[found.boxes].astype(np.float64), spec, view)
+    scores = of_row[found.scores]
+    kept = _kept(boxes, scores, _count(of_row, found), wanted)
+    boxes = _on_whole_picture(boxes[kept], view)
+    classes = np.rint(of_row[found.classes][kept]) if found.classes else np.full(len(kept), ONLY_CLASS)
+    pixels = np.rint(boxes * np.tile(view.size, 2)).astype(int)
+    extras = _extras(of_row, found, kept, view)
     return [
         {
             "box": box.tolist(),
             "box_pixels": box_pixels.tolist(),
             "class": int(number),
-            "label": class_label(spec, int(number)),
-            "score": float(score),
+            "label": _label(of_row, found, index, spec, int(number)),
+            "score": float(scores[index]),
+            **extra,
         }
-        for box, box_pixels, number, score in zip(boxes, pixels, classes, scores[kept], strict=True)
+        for index, box, box_pixels, number, extra in zip(kept, boxes, pixels, classes, extras, strict=True)
     ]
 
 
-def _on_whole_picture(boxes: np.ndarray, picture_size: tuple[int, int], crop: Box) -> np.ndarray:
-    """Boxes as fractions of the crop become fractions of the picture, within it."""
-    top, left, bottom, right = crop
-    offset = np.array([top, left, top, left])
-    extent = np.array([bottom - top, right - left] * 2)
-    whole = np.clip(boxes.astype(np.float64) * extent + offset, 0, np.tile(picture_size, 2))
-    return np.asarray(whole / np.tile(picture_size, 2))
+def _has_rows(outputs: Arrays, found: DetectorOutputs) -> bool:
+    return outputs[found.boxes].ndim == 3
 
 
-def draw_detections(pixels: np.ndarray, detections: Sequence[Mapping[str, Any]]) -> bytes:
-    """Draw boxes with their labels and scores on a picture.
-
-    Args:
-        pixels: uint8 (height, width, 3), RGB.
-        detections: As `read_detections` gives them.
-
-    Returns:
-        A PNG file of the picture's size.
-    """
-    picture = Image.fromarray(pixels)
-    draw = ImageDraw.Draw(picture)
-    text_pixels = min(max(round(min(picture.size) * TEXT_SHARE), MIN_TEXT_PIXELS), MAX_TEXT_PIXELS)
-    font = ImageFont.load_default(text_pixels)
-    for detection in reversed(detections):
-        _draw_one(draw, font, detection, line_pixels=max(2, text_pixels // 8))
-    file = BytesIO()
-    picture.save(file, "PNG")
-    return file.getvalue()
+def _of_row(outputs: Arrays, found: DetectorOutputs, row: int) -> dict[str, np.ndarray]:
+    """The outputs that tell of detections, for one picture; a number that stands for all pictures stays as it is."""
+    names = [name for name in vars(found).values() if name is not None]
+    if not _has_rows(outputs, found):
+        return {name: outputs[name] for name in names}
+    return {name: outputs[name][row] if outputs[name].ndim else outputs[name] for name in names}
 
 
-def _draw_one(draw: ImageDraw.ImageDraw, font: Any, detection: Mapping[str, Any], line_pixels: int) -> None:
-    ymin, xmin, ymax, xmax = detection["box_pixels"]
-    colour = _colour(detection["class"])
-    draw.rectangle((xmin, ymin, max(xmax - 1, xmin), max(ymax - 1, ymin)), outline=colour, width=line_pixels)
-    text = f"{detection['label']} {detection['score']:.2f}"
-    _, _, right, bottom = draw.textbbox((0, 0), text, font=font)
-    x = max(0, min(xmin, draw.im.size[0] - (right + 2 * line_pixels)))
-    y = ymin - bottom - line_pixels if ymin >= bottom + line_pixels else ymin
-    draw.rectangle((x, y, x + right + 2 * line_pixels, y + bottom + line_pixels), fill=colour)
-    draw.text((x + line_pixels, y), text, fill="black", font=font)
+def _count(of_row: Arrays, found: DetectorOutputs) -> int:
+    """How many of a picture's detections may count, which are never more than any of its arrays has."""
+    lists = (found.boxes, found.scores, found.classes)
+    longest = min(len(of_row[name]) for name in lists if name is not None)
+    said = of_row[found.count].ravel() if found.count else np.array([])
+    return max(0, min(longest, int(said[0]))) if said.size and np.isfinite(said[0]) else longest
 
 
-def _colour(number: int) -> tuple[int, int, int]:
-    """A light colour for each class; steps of the golden ratio keep neighbouring numbers apart."""
-    red, green, blue = colorsys.hls_to_rgb(number * 0.618034 % 1, 0.62, 1.0)
-    return round(red * 255), round(green * 255), round(blue * 255)
+def _kept(boxes: np.ndarray, scores: np.ndarray, count: int, wanted: Wanted) -> np.ndarray:
+    """Places of the detections that are told, the best first."""
+    boxes, scores = boxes[:count], scores[:count]
+    is_padding = (scores == 0) & ~boxes.any(axis=1)
+    places = np.flatnonzero((scores >= wanted.min_score) & np.isfinite(boxes).all(axis=1) & ~is_padding)
+    return places[np.argsort(-scores[places], kind="stable")][: wanted.most]
+
+
+def _edges(boxes: np.ndarray, spec: ModelSpec, view: View) -> np.ndarray:
+    """Boxes (n, 4) as ymin, xmin, ymax, xmax in fractions of what the model saw, whatever they were."""
+    starts, ends = boxes[:, :2], boxes[:, 2:]
+    order = spec.detections.order
+    if order == "cxcywh":
+        starts, ends = starts - ends / 2, starts + ends / 2
+    if order == "xywh":
+        ends = starts + ends
+    if order != "yxyx":
+        starts, ends = starts[:, ::-1], ends[:, ::-1]
+    # Some models take any two opposite corners for a box.
+    edges = np.concatenate([np.minimum(starts, ends), np.maximum(starts, ends)], axis=1)
+    return edges / np.tile(view.seen, 2) if spec.detections.unit == "pixels" else edges
+
+
+def _on_whole_picture(points: np.ndarray, view: View) -> np.ndarray:
+    """Coordinates y, x, … as fractions of the crop become fractions of the picture, within it."""
+    top, left, bottom, right = view.crop
+    pairs = points.shape[-1] // 2
+    extent, offset = np.tile([bottom - top, right - left], pairs), np.tile([top, left], pairs)
+    size = np.tile(view.size, pairs)
+    return np.asarray(np.clip(points * extent + offset, 0, size) / size)
+
+
+def _label(of_row: Arrays, found: DetectorOutputs, index: int, spec: ModelSpec, number: int) -> str:
+    """model.toml's name for a class, else the model's own, else its number."""
+    if found.labels is None or number in (spec.labels or {}):
+        return class_label(spec, number)
+    return str(of_row[found.labels][index])
+
+
+def _extras(of_row: Arrays, found: DetectorOutputs, kept: np.ndarray, view: View) -> list[dict[str, Any]]:
+    extras: list[dict[str, Any]] = [{} for _ in kept]
+    if found.keypoints:
+        points = _on_whole_picture(of_row[found.keypoints][kept].astype(np.float64), view)
+        for extra, told in zip(extras, points, strict=True):
+            extra["keypoints"] = told.tolist()
+    if found.keypoint_scores:
+        for extra, scores in zip(extras, of_row[found.keypoint_scores][kept], strict=True):
+            extra["keypoint_scores"] = scores.tolist()
+    if found.masks:
+        for extra, index in zip(extras, kept, strict=True):
+            extra["index"] = int(index)
+    return extras

@@ -1,10 +1,12 @@
 """What can go wrong with a model, as sentences a person can act on.
 
 A model is found (`ModelNotFound`), its model.toml read (`SpecError`), its device chosen (`DeviceError`), its
-file opened (`LoadError`), tried (`WarmUpError`) and used (`InvalidInput`, `PictureError`, `PredictError`).
+file opened (`LoadError`, `Untrusted`), tried (`WarmUpError`) and used (`InvalidInput`, `PictureError`, `PredictError`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 
 class ModelStoreError(Exception):
@@ -25,6 +27,18 @@ class DeviceError(ModelStoreError):
 
 class LoadError(ModelStoreError):
     """A model's files cannot be used; the message names the file or the folder."""
+
+
+class Untrusted(LoadError):
+    """A model's files ask for code that nobody has allowed, or lead out of the store; nothing of them has run.
+
+    Attributes:
+        operators: The operators refused, as `{"operator", "where", "reason"}`; empty where it is something else.
+    """
+
+    def __init__(self, message: str, operators: Sequence[Mapping[str, str]] = ()) -> None:
+        super().__init__(message)
+        self.operators = tuple(operators)
 
 
 class WarmUpError(ModelStoreError):

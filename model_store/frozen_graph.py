@@ -9,17 +9,21 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from model_store.errors import LoadError
+from model_store.errors import LoadError, Untrusted
 from model_store.graph_bytes import trial_bytes
 from model_store.graph_ends import Ends, find_ends
 from model_store.graph_file import read_graph
-from model_store.graph_function import GraphFunction, make_function
+from model_store.graph_function import GraphFunction, make_function, refuse_unknown_operations
 from model_store.graph_heads import Head, with_types
+from model_store.graph_part import Run as GraphRun
+from model_store.graph_part import tensor_name
 from model_store.graph_ranks import with_found_ranks
 from model_store.graph_rows import opened_parts, with_open_rows
 from model_store.graph_switches import with_switches_set
-from model_store.graph_tables import make_tables
+from model_store.graph_tables import fill_sources, make_tables
 from model_store.node_graph import NodeGraph
+from model_store.old_operations import modernize
+from model_store.operator_check import refuse_operators
 from model_store.program import Program, Run, one_line, tensor_spec
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ModelSpec
@@ -37,22 +41,27 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
 
     Raises:
         LoadError: The file is no frozen graph, or TensorFlow refuses it.
+        Untrusted: The graph has operators that can do more than compute.
     """
     graph_def = read_graph(path)
     try:
         graph = with_switches_set(NodeGraph.of(graph_def), spec.inputs or ())
         ends = find_ends(graph, spec.inputs, spec.outputs)
         _refuse_variables(graph, ends)
+        _refuse_what_may_not_run(path, spec, graph, ends)
         ends = _declared(graph, ends)
         tables = make_tables(graph, ends.nodes, path.parent)
         function = make_function(graph.part(ends.nodes), _feeds(ends.inputs), tables, ends.outputs)
         signature = Signature(_specs(_feeds(ends.inputs)), _specs(function.outputs))
-        trial = trial_bytes(graph, ends.nodes, ends.inputs)
+        strings = tuple(dict.fromkeys(trial_bytes(graph, ends.nodes, ends.inputs).values()))
+    except Untrusted:
+        raise
     # A damaged graph can make TensorFlow's parts meet any Python error.
     except Exception as error:
         raise LoadError(f"{path} cannot be used as a frozen graph: {one_line(error)}.") from None
     opened = partial(_open_rows, graph, ends, tables, signature)
-    return Program("frozen_graph", signature, _run(function, signature), tables, open_rows=opened, trial_bytes=trial)
+    run = _run(function, signature)
+    return Program("frozen_graph", signature, run, tables, open_rows=opened, trial_strings=strings)
 
 
 def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:
@@ -62,6 +71,22 @@ def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:
             f"it is a graph that is not frozen: the values of its variables, such as {variable}, lie in another file. "
             "Freeze it with its checkpoint, or export a SavedModel"
         )
+
+
+def _refuse_what_may_not_run(path: Path, spec: ModelSpec, graph: NodeGraph, ends: Ends) -> None:
+    """Look through what leads to the outputs, to what tables are filled with, and to inputs within the graph.
+
+    Nothing leads to those in a call, but TensorFlow can run parts of a graph as soon as it knows their shapes.
+    """
+    fed = frozenset(map(tensor_name, ends.inputs))
+    fills = fill_sources(graph, ends.nodes)
+    inner = [name for name, head in ends.inputs.items() if head.dtype is None]
+    for run in (GraphRun((*ends.outputs.values(),), fed=fed), GraphRun((*fills,)), GraphRun((*inner,))):
+        names, _ = graph.needed(run.targets, ends.inputs if run.fed else ())
+        part = graph.part(names)
+        modernize(part)
+        refuse_unknown_operations(part)
+        refuse_operators(path, spec, part, [run])
 
 
 def _declared(graph: NodeGraph, ends: Ends) -> Ends:

@@ -10,15 +10,11 @@ from google.protobuf import text_format
 from google.protobuf.message import DecodeError
 from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model_store.errors import LoadError
 
-# The first field of each message, as protobuf writes it: a SavedModel's is the number of its format.
-SAVED_MODEL_START = b"\x08"
+# The first field of the message, as protobuf writes it.
 GRAPH_STARTS = (b"\x0a", b"\x12", b"\x22")
-# A comment or a field's name stands at the beginning of the text form.
-SAVED_MODEL_TEXT = b"saved_model_schema_version"
 
 
 def read_graph(path: Path) -> Any:
@@ -33,26 +29,6 @@ def read_graph(path: Path) -> Any:
         if graph_def is not None and graph_def.node and all(node.name and node.op for node in graph_def.node):
             return graph_def
     raise LoadError(f"{path} is not a frozen graph, or only a part of one: {_hint(content)}.")
-
-
-def read_saved_model(path: Path) -> Any:
-    """The SavedModel message in a file, in binary or in text form.
-
-    Raises:
-        LoadError: The file cannot be read or holds no such thing.
-    """
-    content = _read(path)
-    for parse in (SavedModel.FromString, _text_saved_model):
-        saved_model = _tried(parse, content)
-        if saved_model is not None and saved_model.meta_graphs:
-            return saved_model
-    raise LoadError(f"{path} begins like a SavedModel's file, but it is damaged or only a part of one.")
-
-
-def holds_saved_model(path: Path) -> bool:
-    """Whether a file, whatever its name, begins like a SavedModel's. Raises LoadError where it cannot be read."""
-    start = _read_start(path)
-    return start.startswith(SAVED_MODEL_START) or start.lstrip().startswith(SAVED_MODEL_TEXT)
 
 
 def holds_graph(path: Path) -> bool:
@@ -70,7 +46,7 @@ def _read(path: Path) -> bytes:
 def _read_start(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(2 * len(SAVED_MODEL_TEXT))
+            return file.read(1)
     except OSError as error:
         raise LoadError(f"{path} cannot be read: {error.strerror}.") from None
 
@@ -97,10 +73,6 @@ def _text_graph(content: bytes) -> Any:
 
 def _text_meta_graph(content: bytes) -> Any:
     return text_format.Parse(content.decode(), MetaGraphDef()).graph_def
-
-
-def _text_saved_model(content: bytes) -> Any:
-    return text_format.Parse(content.decode(), SavedModel())
 
 
 def _hint(content: bytes) -> str:

@@ -45,7 +45,6 @@ def make_function(
         LoadError: An operation is unknown, or there is nothing that could be given.
     """
     modernize(part)
-    _refuse_unknown(part)
     specs: dict[str, tf.TensorSpec] = {}
 
     def imported(*tensors: tf.Tensor) -> list[tf.Tensor]:
@@ -86,7 +85,8 @@ def _sendable(operation: tf.Operation) -> Sequence[tuple[int, tf.Tensor]]:
     return [(number, tensor) for number, tensor in enumerate(operation.outputs) if tensor.dtype not in HANDLES]
 
 
-def _refuse_unknown(part: Any) -> None:
+def refuse_unknown_operations(part: Any) -> None:
+    """Raise LoadError where a GraphDef has operations that this TensorFlow does not."""
     functions = part.library.function
     used = {node.op for node in part.node}.union(*({node.op for node in body.node_def} for body in functions))
     own = {function.signature.name for function in functions}

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from tensorflow.core.framework.function_pb2 import FunctionDefLibrary
+
+from model_store.graph_part import called_functions
 
 # TensorFlow's protobuf message of this name; its classes are made at run time.
 NodeDef = Any
@@ -25,9 +28,4 @@ def needed_functions(library: Any, nodes: Iterable[NodeDef]) -> Any:
 
 
 def _called(nodes: Iterable[NodeDef]) -> Iterator[str]:
-    """A function is called by its name as an operation, or by an attribute of one, such as a loop's body."""
-    for node in nodes:
-        yield node.op
-        for value in node.attr.values():
-            yield value.func.name
-            yield from (function.name for function in value.list.func)
+    return chain.from_iterable(map(called_functions, nodes))

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from model_store.encoded_pictures import takes_files
 from model_store.errors import SpecError
 from model_store.signature import Signature, TensorSpec, shape_text
 from model_store.spec import ImageSpec, ModelSpec
@@ -18,14 +19,14 @@ def find_image_spec(signature: Signature, spec: ModelSpec) -> ImageSpec | None:
     """How pictures become the model's input, with `input` named; None when it takes none.
 
     Without an `[image]` table, a model takes pictures when its only input is uint8 of shape (rows, height, width, 1
-    or 3).
+    or 3). A detector's may also be uint8 of an unknown shape, or string: then it takes picture files.
 
     Raises:
         SpecError: The table does not fit the model.
     """
     if spec.image is None:
         name = _only_input(signature)
-        return ImageSpec(input=name) if name and _is_picture(signature.inputs[name]) else None
+        return ImageSpec(input=name) if name and _is_picture(signature.inputs[name], spec) else None
     name = spec.image.input or _only_input(signature)
     if name is None or name not in signature.inputs:
         names = ", ".join(signature.inputs)
@@ -38,11 +39,20 @@ def _only_input(signature: Signature) -> str | None:
     return next(iter(signature.inputs)) if len(signature.inputs) == 1 else None
 
 
-def _is_picture(tensor: TensorSpec) -> bool:
-    return tensor.dtype == "uint8" and tensor.rank == 4 and tensor.shape is not None and tensor.shape[-1] in CHANNELS
+def _is_picture(tensor: TensorSpec, spec: ModelSpec) -> bool:
+    is_detector = spec.kind == "detector"
+    if tensor.dtype != "uint8":
+        return is_detector and takes_files(tensor)
+    # What a graph keeps of its shapes depends on who froze it.
+    if tensor.shape is None:
+        return is_detector
+    return len(tensor.shape) == 4 and (tensor.shape[-1] in CHANNELS or (is_detector and tensor.shape[-1] is None))
 
 
 def _check_picture_input(name: str, tensor: TensorSpec, spec: ModelSpec) -> None:
+    if takes_files(tensor):
+        _check_files(name, spec)
+        return
     if tensor.dtype in ("string", "bool"):
         raise SpecError(f"{spec.file}: image.input {name} takes {tensor.dtype} values, and pictures are numbers.")
     shape = tensor.shape
@@ -56,6 +66,13 @@ def _check_picture_input(name: str, tensor: TensorSpec, spec: ModelSpec) -> None
     _check_mode(name, shape, image, spec)
     _check_size(name, shape, image, spec)
     _check_scale(name, tensor, image, spec)
+
+
+def _check_files(name: str, spec: ModelSpec) -> None:
+    if spec.image is not None and spec.image.scale is not None:
+        raise SpecError(
+            f"{spec.file}: image.scale must be left out: the input {name} takes picture files, not numbers."
+        )
 
 
 def _check_mode(name: str, shape: tuple[int | None, ...] | None, image: ImageSpec, spec: ModelSpec) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
@@ -28,6 +29,9 @@ _KIND_NAMES = {
 def array_from_json(value: Any, spec: TensorSpec, field: str) -> np.ndarray:
     """Make an array of the spec's dtype from nested JSON lists; its shape is left to `check_inputs`.
 
+    Strings that are not text may stand as `{"b64": …}`, as TensorFlow Serving has them; then the array is one of
+    `bytes` objects, see `model_store.byte_strings`.
+
     Args:
         value: A number, string or boolean, or lists of them, nested to any depth.
         spec: Says the dtype: bool, an integer, a float or "string". A fraction never becomes an integer.
@@ -51,7 +55,7 @@ def array_from_json(value: Any, spec: TensorSpec, field: str) -> np.ndarray:
 
 def _expected_values(dtype: str, field: str) -> str:
     if dtype in ("string", "bool"):
-        return "strings" if dtype == "string" else "booleans"
+        return 'strings or {"b64": …}' if dtype == "string" else "booleans"
     kind = _numpy_kind(dtype)
     if kind in ("i", "u"):
         return f"{dtype} numbers from {np.iinfo(dtype).min} to {np.iinfo(dtype).max}"
@@ -70,7 +74,7 @@ def _numpy_kind(dtype: str) -> str:
 
 def _leaf_kinds(dtype: str) -> set[type]:
     if dtype == "string":
-        return {str}
+        return {str, dict}
     return {bool} if dtype == "bool" else {int, float}
 
 
@@ -91,7 +95,8 @@ def _leaves(value: Any) -> tuple[Iterable[Any], int]:
 def _build(value: Any, kinds: set[type], dtype: str) -> np.ndarray:
     """Raises ValueError for ragged lists and fractions, OverflowError for what the dtype cannot hold."""
     if dtype == "string":
-        return np.array(value, dtype=object)
+        strings = np.array(value, dtype=object)
+        return _bytes(strings) if dict in kinds or _ends_in_zeros(strings) else strings
     if np.dtype(dtype).kind in "iu":
         return _build_integers(value, kinds, np.dtype(dtype))
     with np.errstate(over="ignore"):
@@ -115,12 +120,47 @@ def _build_integers(value: Any, kinds: set[type], dtype: np.dtype) -> np.ndarray
     return exact.astype(dtype)
 
 
+def _ends_in_zeros(strings: np.ndarray) -> bool:
+    """Whether numpy's text would drop a zero character at the end of one."""
+    return any(isinstance(string, str) and string.endswith("\0") for string in strings.flat)
+
+
+def _bytes(strings: np.ndarray) -> np.ndarray:
+    """All strings as bytes; raises ValueError for a value that stands for none."""
+    array = np.empty(strings.shape, object)
+    for index in np.ndindex(strings.shape):
+        array[index] = _decoded(strings[index])
+    return array
+
+
+def _decoded(string: Any) -> bytes:
+    if isinstance(string, str):
+        return string.encode()
+    if not is_base64(string):
+        raise ValueError
+    return b64decode(string["b64"], validate=True)
+
+
+def _is_decodable(string: Any) -> bool:
+    try:
+        _decoded(string)
+    except ValueError:
+        return False
+    return True
+
+
+def is_base64(value: Any) -> bool:
+    """Whether a JSON value stands for bytes; what they are is not looked at."""
+    return isinstance(value, dict) and set(value) == {"b64"} and isinstance(value["b64"], str)
+
+
 def _pad_strings(array: np.ndarray, field: str) -> np.ndarray:
+    is_text = not array.size or isinstance(array.flat[0], str)
     longest = max(map(len, array.flat), default=0)
-    if array.size * longest * 4 > MAX_STRING_ARRAY_BYTES:
+    if array.size * longest * (4 if is_text else 1) > MAX_STRING_ARRAY_BYTES:
         limit = f"strings that need at most {MAX_STRING_ARRAY_BYTES} bytes once padded to the longest of them"
         raise InvalidInput(field, limit, f"{array.size} strings of up to {longest} characters")
-    return array.astype(str)
+    return array.astype(str) if is_text else array
 
 
 def _find_culprit(value: Any, dtype: str, depth: int) -> str:
@@ -128,7 +168,7 @@ def _find_culprit(value: Any, dtype: str, depth: int) -> str:
     kinds, (lowest, highest) = _leaf_kinds(dtype), _limits(dtype)
     no_fractions = isinstance(highest, int)
     for path, leaf in _walk(value, depth):
-        if type(leaf) not in kinds:
+        if type(leaf) not in kinds or (dtype == "string" and not _is_decodable(leaf)):
             return _KIND_NAMES.get(type(leaf), "a value of an unknown kind") + path
         if lowest is not None and (leaf < lowest or leaf > highest):
             return f"a number out of range{path}"

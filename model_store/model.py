@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from time import perf_counter
@@ -11,60 +11,78 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from model_store.batch_trial import Prepare, find_batching
+from model_store.batch_trial import SEARCH_S, Prepare, find_batching
 from model_store.batching import Batching, fixed_batching, limited_by_bytes
-from model_store.errors import OutOfMemory, PredictError, WarmUpError
+from model_store.byte_strings import as_text
+from model_store.encoded_pictures import possible_wraps, takes_files
+from model_store.errors import InvalidInput, OutOfMemory, PredictError, WarmUpError
+from model_store.other_signatures import warm_up_others
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
 from model_store.row_trial import find_rows, gives_the_same
-from model_store.signature import TensorSpec, check_inputs
+from model_store.signature import Signature, TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
-from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows, with_bytes
+from model_store.uneven_rows import even
+from model_store.warm_up import observed_outputs, repeated_rows, trials, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
 # Enough for rows to differ, and soon computed also where a row takes seconds.
 VARIED_ROWS = 2
+# A call decodes these at once, and their files do not tell how large they will be.
+MOST_FILES = 4
 # The trials of a batch shall not be what ends a process.
 MAX_TRIAL_BYTES = 268_435_456
 
 
 class Model:
-    """A model that predicts, from any thread.
+    """A model by one of its signatures, that predicts, from any thread. By the default one it knows the others.
 
     Attributes:
         name: Its name in the store.
         version: The version that was loaded.
         format: "frozen_graph", "saved_model" or "keras".
+        signature_name: What the file calls the signature.
+        changes_state: Whether a call may change what later calls give; only known where there are several signatures.
         signature: The inputs that `predict` takes and the outputs wanted; `warm_up` adds what only a run can show.
         spec: What its model.toml says.
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
-        row_outputs: Names of the outputs with one entry a row on axis 0.
+        row_outputs: Names of the outputs with one entry a row on axis 0; none until `warm_up` has found out.
+        takes_many_rows: Whether the rows of several jobs can share one call, whose outputs can then be divided among
+            them; not until `warm_up` has found out.
         batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
         before_call: Called before each call of the program, on its thread; somebody may want to know that it lives.
     """
 
-    def __init__(self, stored: StoredModel, program: Program, spec: ModelSpec, image: ImageSpec | None) -> None:
+    def __init__(
+        self,
+        stored: StoredModel,
+        program: Program,
+        spec: ModelSpec,
+        image: ImageSpec | None,
+        others: Mapping[str, Model] | None = None,
+        search_s: float = SEARCH_S,
+    ) -> None:
         self.name = stored.name
         self.version = stored.version
         self.format = program.format
+        self.signature_name = program.signature_name
+        self.changes_state = program.changes_state
         self.signature = program.signature
         self.spec = spec
         self.image = image
-        self.row_outputs = frozenset(name for name, spec in self.signature.outputs.items() if _has_open_rows(spec))
+        self.row_outputs: frozenset[str] = frozenset()
+        self.takes_many_rows = False
         self.batching = Batching()
         self.before_call: Callable[[], None] = _nothing
         self._program = program
         self._fixed_rows: int | None = None
         self._is_divided = False
-
-    @property
-    def takes_many_rows(self) -> bool:
-        """Whether the rows of several jobs can share one call, whose outputs can then be divided among them."""
-        has_only_rows = self.signature.row_inputs == set(self.signature.inputs)
-        gives_only_rows = self.row_outputs == set(self.signature.outputs)
-        return has_only_rows and gives_only_rows and self.signature.fixed_rows is None
+        self._search_s = search_s
+        self._others = dict(others or {})
+        for other in self._others.values():
+            other.before_call = lambda: self.before_call()
 
     def describe(self) -> dict[str, Any]:
         """The model's card, of JSON values."""
@@ -74,27 +92,55 @@ class Model:
             "format": self.format,
             "kind": self.spec.kind,
             "signature": self.signature.to_json(),
+            "default_signature": self.signature_name,
+            "signatures": {name: model._describe_signature() for name, model in self._by_name().items()},
+            "refused_signatures": dict(self._program.refused),
             "takes_pictures": self.image is not None,
             "labels": self.spec.labels is not None,
             "batching": self.batching.to_json(),
         }
 
-    def predict(self, inputs: Arrays) -> dict[str, np.ndarray]:
+    def _describe_signature(self) -> dict[str, Any]:
+        return {**self.signature.to_json(), "kind": self.spec.kind, "takes_pictures": self.image is not None}
+
+    def with_signature(self, name: str | None) -> Model:
+        """The same model by another signature, or itself for None, an empty name and its own.
+
+        Raises:
+            InvalidInput: The file has no such signature, or it cannot be served.
+        """
+        found = self._by_name().get(name) if name else self
+        if found is None:
+            raise InvalidInput("signature", f"one of {', '.join(self._by_name())}", repr(str(name)[:80]))
+        return found
+
+    @property
+    def most_rows(self) -> int:
+        """Most rows worth giving to it at once by any of its signatures."""
+        return max(model.batching.max_rows for model in self._by_name().values())
+
+    def _by_name(self) -> dict[str, Model]:
+        return {self.signature_name: self, **self._others}
+
+    def predict(self, inputs: Arrays, signature: str | None = None) -> dict[str, np.ndarray]:
         """Run the model, once or, where it has more rows than `batching` allows for a call, as often as they need.
 
         Args:
             inputs: An array for each input, with as many rows on axis 0 as all others; dtypes are cast where no
                 value can change.
+            signature: The name of the one to run; None is this one.
 
         Returns:
             An array for each output; those in `row_outputs` have the rows of the inputs on axis 0. Strings come as
-            numpy's `U` dtype, decoded as UTF-8.
+            numpy's `U` dtype, or as objects of `bytes` where they are not all text, see `model_store.byte_strings`.
 
         Raises:
             InvalidInput: The arrays do not fit the signature.
             PredictError: The model failed, or gave another number of rows than it was given.
             OutOfMemory: Its device's or the process's memory did not suffice.
         """
+        if signature and signature != self.signature_name:
+            return self.with_signature(signature).predict(inputs)
         rows = check_inputs(self.signature, {name: TensorSpec.of(array) for name, array in inputs.items()})
         if not self._is_divided or self.batching.is_one_call(rows):
             return self._run_rows(inputs, rows)
@@ -103,6 +149,8 @@ class Model:
         return self._join(parts, inputs, rows)
 
     def _join(self, parts: list[dict[str, np.ndarray]], inputs: Arrays, rows: int) -> dict[str, np.ndarray]:
+        if self.spec.kind == "detector":
+            parts = even(parts)
         if fit_together(parts):
             return join(parts, rows)
         if self._fixed_rows is None:
@@ -124,6 +172,8 @@ class Model:
     def warm_up(self) -> float:
         """Run the model on trial inputs: the first job then does not pay for preparations, and batches have a size.
 
+        So for its further signatures, see `model_store.other_signatures`.
+
         Returns:
             Milliseconds that one call takes once prepared, of one row unless the model takes another number only.
 
@@ -140,18 +190,22 @@ class Model:
         if rows.in_a_call is not None and self._open_rows(rows.in_a_call, inputs):
             self._fixed_rows = None
         self._program = replace(self._program, open_rows=None)
+        self.takes_many_rows = _takes_many_rows(self.signature, self.row_outputs)
         self.batching = self._find_batching(inputs, call_ms)
         self._is_divided = self._fixed_rows is not None or self.takes_many_rows
+        warm_up_others(self._others, self.spec.batching.max_batch_size)
         return call_ms
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
-        for open_size in OPEN_SIZES:
-            inputs = with_bytes(trial_inputs(self.signature, self.image, open_size), self._program.trial_bytes)
+        for image, inputs in self._first_trials():
             try:
-                return inputs, self._run(inputs)
+                outputs = self._run(inputs)
             except PredictError as error:
                 reasons.append(str(error))
+            else:
+                self.image = image
+                return inputs, outputs
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
 
@@ -165,6 +219,23 @@ class Model:
                 return True
         return False
 
+    def _first_trials(self) -> Iterator[tuple[ImageSpec | None, Arrays]]:
+        for image in self._possible_images():
+            for inputs in trials(self.signature, image, self._program.trial_strings):
+                yield image, inputs
+
+    def _possible_images(self) -> list[ImageSpec | None]:
+        """How pictures may become the input: the one way, or for one that takes their files those to be tried."""
+        if self.image is None or not self._takes_files():
+            return [self.image]
+        return [replace(self.image, wrap=wrap) for wrap in possible_wraps(self.image)]
+
+    def _takes_files(self) -> bool:
+        """Whether it decodes pictures itself."""
+        if self.image is None or self.image.input is None:
+            return False
+        return takes_files(self.signature.inputs[self.image.input])
+
     def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
         spec = self.spec.batching
         if self._fixed_rows is not None:
@@ -172,8 +243,10 @@ class Model:
                 raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
             return fixed_batching(spec, self._fixed_rows, call_ms)
         if self.takes_many_rows:
-            batching = find_batching(spec, self._prepare_trial(inputs))
             is_measured = spec.max_batch_size is None and not spec.sizes
+            if is_measured and self._takes_files():
+                spec = replace(spec, max_batch_size=MOST_FILES)
+            batching = find_batching(spec, self._prepare_trial(inputs), self._search_s)
             return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
             key = self._batching_key("max_batch_size" if spec.max_batch_size else "sizes")
@@ -226,8 +299,9 @@ def _bytes(arrays: Arrays) -> int:
     return sum(array.nbytes for array in arrays.values())
 
 
-def _has_open_rows(spec: TensorSpec) -> bool:
-    return spec.shape is not None and spec.shape[:1] == (None,)
+def _takes_many_rows(signature: Signature, row_outputs: frozenset[str]) -> bool:
+    has_only_rows = signature.row_inputs == set(signature.inputs)
+    return has_only_rows and row_outputs == set(signature.outputs) and signature.fixed_rows is None
 
 
 def _to_tensor(array: np.ndarray, spec: TensorSpec) -> tf.Tensor:
@@ -236,6 +310,4 @@ def _to_tensor(array: np.ndarray, spec: TensorSpec) -> tf.Tensor:
 
 def _to_array(tensor: tf.Tensor) -> np.ndarray:
     array = tensor.numpy()
-    if tensor.dtype != tf.string:
-        return np.asarray(array)
-    return np.array([text.decode("utf-8", "replace") for text in np.ravel(array)], dtype=str).reshape(tensor.shape)
+    return as_text(np.array(array, dtype=object)) if tensor.dtype == tf.string else np.asarray(array)

@@ -26,21 +26,23 @@ Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A decoded picture and the part of it that the model sees.
+class View:
+    """What a model saw of a picture.
 
     Attributes:
-        pixels: uint8 (height, width, 3), RGB.
-        crop: (top, left, bottom, right) in pixels of it.
+        size: Height and width of the whole picture in pixels, upright.
+        crop: The part that it saw: top, left, bottom, right in pixels of the picture.
+        seen: Height and width of what it was given, after any resizing.
     """
 
-    pixels: np.ndarray
+    size: tuple[int, int]
     crop: Box
+    seen: tuple[int, int]
 
     @classmethod
-    def of(cls, pixels: np.ndarray, image: ImageSpec) -> Picture:
-        """The picture with the crop that model.toml asks for."""
-        return cls(pixels, crop_box(image, pixels.shape[0], pixels.shape[1]))
+    def whole(cls, height: int, width: int) -> View:
+        """All of it, as it is."""
+        return cls((height, width), (0, 0, height, width), (height, width))
 
 
 def read_picture_header(data: bytes, max_pixels: int) -> tuple[str, int, int]:
@@ -145,15 +147,18 @@ def prepare(pixels: np.ndarray, image: ImageSpec, tensor: TensorSpec) -> np.ndar
     Returns:
         (1, height, width, channels) of the input's dtype, or (1, height, width) where the input has no channels.
     """
-    top, left, bottom, right = crop_box(image, pixels.shape[0], pixels.shape[1])
-    picture = Image.fromarray(pixels[top:bottom, left:right])
-    if _is_grey(image, tensor):
-        picture = picture.convert("L")
-    size = image.resize or _fixed_size(tensor)
-    if size:
-        picture = picture.resize((size[1], size[0]), Image.Resampling.BILINEAR)
+    picture = seen_picture(pixels, image, image.resize or _fixed_size(tensor), _is_grey(image, tensor))
     row = _scaled(np.asarray(picture), image, np.dtype(tensor.dtype))
     return row[np.newaxis, :, :, np.newaxis] if row.ndim == 2 and tensor.rank != 3 else row[np.newaxis]
+
+
+def seen_picture(pixels: np.ndarray, image: ImageSpec, size: tuple[int, int] | None, is_grey: bool) -> Image.Image:
+    """The part of a picture that the model sees, in a size of (height, width); None keeps its own."""
+    top, left, bottom, right = crop_box(image, pixels.shape[0], pixels.shape[1])
+    picture = Image.fromarray(pixels[top:bottom, left:right])
+    if is_grey:
+        picture = picture.convert("L")
+    return picture.resize((size[1], size[0]), Image.Resampling.BILINEAR) if size else picture
 
 
 def _is_grey(image: ImageSpec, tensor: TensorSpec) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from model_store.batching import Batching
+from model_store.byte_strings import concatenate
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -41,4 +42,4 @@ def join(parts: Sequence[Arrays], rows: int) -> dict[str, np.ndarray]:
     """One array for each output, with the rows of all parts, cut to those that were asked for."""
     if len(parts) == 1:
         return {name: array[:rows] for name, array in parts[0].items()}
-    return {name: np.concatenate([part[name] for part in parts])[:rows] for name in parts[0]}
+    return {name: concatenate([part[name] for part in parts])[:rows] for name in parts[0]}

@@ -2,86 +2,110 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import tensorflow as tf
-from google.protobuf.message import DecodeError
-from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from model_store.errors import LoadError
-from model_store.program import Program, one_line, tensor_spec
-from model_store.signature import Signature, TensorSpec
+from model_store.concrete_program import changes_state, concrete_program
+from model_store.errors import LoadError, Untrusted
+from model_store.program import DEFAULT_SIGNATURE, Program, one_line
+from model_store.saved_model_file import INTERNAL_PREFIX, SavedModelFile
+from model_store.saved_model_runs import refuse_saved_model
 from model_store.spec import ModelSpec
-from model_store.store import SAVED_MODEL_FILE
+from model_store.trial_examples import find_example
 
-DEFAULT_SIGNATURE = "serving_default"
-INTERNAL_PREFIX = "__saved_model"
+CALL = "__call__"
+# Which signature jobs get that name none: the first of these, else the first by name.
+USUAL_SIGNATURES = (DEFAULT_SIGNATURE, "default", "serve", "predict", CALL, "call")
 
 
-def open_saved_model(folder: Path, spec: ModelSpec) -> Program:
-    """Open a SavedModel by its signature `serving_default`, or by its only one.
+def open_saved_model(path: Path, spec: ModelSpec) -> Program:
+    """Open a SavedModel by all its signatures, or where it has none by the functions that its object has.
+
+    Its own is the one that model.toml names; else the first of `USUAL_SIGNATURES` that it has; else the first by name
+    among those that change nothing.
+
+    Args:
+        path: The folder, or a `saved_model.pb` of any name, beside which the rest of it lies.
+        spec: What model.toml says.
 
     Raises:
-        LoadError: The folder is no complete SavedModel, TensorFlow refuses it, or no signature is the one to use.
+        LoadError: The folder is no complete SavedModel, TensorFlow refuses it, or nothing in it can be called.
+        Untrusted: Its graph has operators that can do more than compute.
     """
-    content = _read(folder / SAVED_MODEL_FILE)
+    file = SavedModelFile.read(path)
+    file.check_variables()
     try:
-        loaded = _load_stripped(folder, content) if _has_optimizer(content) else tf.saved_model.load(str(folder))
-        function = _choose_signature(loaded.signatures)
-        signature = Signature(_specs(function.structured_input_signature[1]), _specs(function.structured_outputs))
+        loaded, unloaded = file.load(partial(refuse_saved_model, path, spec))
+        example = find_example(file.graph)
+        programs, refused = _programs(_functions(loaded), loaded, (example,) if example else ())
+    except Untrusted:
+        raise
     # TensorFlow lets through whatever Python error its parts meet in a folder that is incomplete.
     except Exception as error:
-        raise LoadError(f"{folder} cannot be used as a SavedModel: {one_line(error)}.") from None
-    return Program("saved_model", signature, lambda tensors: function(**tensors), owner=loaded)
+        raise LoadError(f"{path} cannot be used as a SavedModel: {one_line(error)}.") from None
+    refused |= unloaded
+    if not programs:
+        raise LoadError(f"{path} cannot be used as a SavedModel: {_why_none(refused)}.")
+    default = _default(programs, spec.signature)
+    others = {name: program for name, program in programs.items() if name != default}
+    return replace(programs[default], others=others, refused=refused)
 
 
-def _read(file: Path) -> Any:
-    content = SavedModel()
-    try:
-        content.ParseFromString(file.read_bytes())
-    except DecodeError:
-        raise LoadError(f"{file} is damaged or only a part of a SavedModel's file.") from None
-    if not content.meta_graphs:
-        raise LoadError(f"{file} is empty or not a SavedModel's file: it holds no graph.")
-    return content
+def _functions(loaded: Any) -> dict[str, Any]:
+    """The concrete functions that can be called, by the names of their signatures."""
+    named = {name: function for name, function in loaded.signatures.items() if not name.startswith(INTERNAL_PREFIX)}
+    return named or _callable_attributes(loaded)
 
 
-def _has_optimizer(content: Any) -> bool:
-    return any(node.slot_variables for graph in content.meta_graphs for node in graph.object_graph_def.nodes)
+def _callable_attributes(loaded: Any) -> dict[str, Any]:
+    """The traced functions of an object, named by their attributes; where one has several traces they are numbered.
 
-
-def _load_stripped(folder: Path, content: Any) -> Any:
-    """Load without Python's side of the model.
-
-    A Keras 2 model that was saved with its optimizer's slots cannot be restored as objects without Keras 2
-    ('_UserObject' object has no attribute 'add_slot'). Its graph, which is all that is served, can.
+    A trace that was made with a Python value True, such as `training=True`, comes behind those without.
     """
-    for graph in content.meta_graphs:
-        graph.ClearField("object_graph_def")
-    with TemporaryDirectory() as copy:
-        for entry in folder.iterdir():
-            if entry.name != SAVED_MODEL_FILE:
-                (Path(copy) / entry.name).symlink_to(entry.resolve())
-        (Path(copy) / SAVED_MODEL_FILE).write_bytes(content.SerializeToString())
-        return tf.saved_model.load(copy)
+    functions = {}
+    for attribute in (name for name in dir(loaded) if name == CALL or not name.startswith("_")):
+        traces = getattr(getattr(loaded, attribute, None), "concrete_functions", ())
+        for number, trace in enumerate(sorted(traces, key=_switched_on), start=1):
+            functions[attribute if number == 1 else f"{attribute}.{number}"] = trace
+    return functions
 
 
-def _specs(tensors: Any) -> dict[str, TensorSpec]:
-    """Sorted, as the file keeps them in no order."""
-    return {name: tensor_spec(name, tensor) for name, tensor in sorted(tensors.items())}
+def _switched_on(function: Any) -> int:
+    return sum(leaf is True for leaf in tf.nest.flatten(function.structured_input_signature))
 
 
-def _choose_signature(signatures: Any) -> Any:
-    names = [name for name in signatures if not name.startswith(INTERNAL_PREFIX)]
-    if DEFAULT_SIGNATURE in names:
-        return signatures[DEFAULT_SIGNATURE]
-    if len(names) == 1:
-        return signatures[names[0]]
-    if names:
-        raise LoadError(f"it has the signatures {', '.join(names)}, of which none is named {DEFAULT_SIGNATURE}")
-    raise LoadError(
-        "it has no signatures; export it again with model.export(folder), or with "
-        "tf.saved_model.save(..., signatures=...)"
-    )
+def _programs(
+    functions: Mapping[str, Any], loaded: Any, strings: tuple[bytes, ...]
+) -> tuple[dict[str, Program], dict[str, str]]:
+    """The programs that can be served, and why others cannot, by name; sorted, as the file keeps them in no order."""
+    programs, refused = {}, {}
+    for name, function in sorted(functions.items()):
+        try:
+            program = concrete_program(function, loaded)
+            is_writer = len(functions) > 1 and changes_state(function)
+            programs[name] = replace(program, signature_name=name, changes_state=is_writer, trial_strings=strings)
+        except LoadError as error:
+            refused[name] = str(error)
+    return programs, refused
+
+
+def _default(programs: Mapping[str, Program], wanted: str | None) -> str:
+    """The name of the signature that jobs get which name none."""
+    usual = [name for name in (wanted, *USUAL_SIGNATURES) if name and name in programs]
+    harmless = (name for name, program in programs.items() if not program.changes_state)
+    return usual[0] if usual else next(harmless, next(iter(programs)))
+
+
+def _why_none(refused: Mapping[str, str]) -> str:
+    if not refused:
+        return (
+            "it has no signatures and no functions; export it again with model.export(folder), or with "
+            "tf.saved_model.save(..., signatures=...)"
+        )
+    listed = "; ".join(f"{name}: {reason}" for name, reason in sorted(refused.items()))
+    return f"none of its signatures can be served ({listed})"

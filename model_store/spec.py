@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from model_store.detection_spec import DetectionSpec, parse_detections
 from model_store.errors import SpecError
+from model_store.labels import is_file_name, labels_of, read_label_file
 from model_store.spec_table import Table, fraction, items, name, number, one_of, whole_number
 
 SPEC_FILE_NAME = "model.toml"
+WRAPS = ("none", "example")
 KINDS = ("tensors", "classifier", "detector")
+TOP_KEYS = (
+    *("kind", "labels", "first_class", "signature", "inputs", "outputs", "min_score", "max_detections"),
+    *("run_timeout_s", "trusted_sha256", "image", "detections", "device", "batching", "custom_objects"),
+)
+# A module and a name in it.
+PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+SHA256 = re.compile(r"[0-9a-f]{64}")
 LARGEST_SIDE = 16_384
 LARGEST_BATCH = 65_536
 LONGEST_WAIT_MS = 60_000
 LONGEST_RUN_S = 604_800
+MOST_DETECTIONS = 100_000
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class ImageSpec:
         resize: Height and width in pixels; None keeps them, unless the input's own are fixed.
         scale: What 0 and 255 become, linearly between them; None keeps 0..255.
         input: The input that takes the picture; None where the model has only one.
+        wrap: For an input that takes picture files: "example" where it takes them in a `tf.train.Example`, "none" where
+            not; None leaves it to the input's name, or else to trying.
     """
 
     mode: str | None = None
@@ -37,6 +51,7 @@ class ImageSpec:
     resize: tuple[int, int] | None = None
     scale: tuple[float, float] | None = None
     input: str | None = None
+    wrap: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,27 +89,37 @@ class ModelSpec:
     """All that a model.toml says; the defaults are those of a model without one.
 
     Attributes:
-        kind: One of `KINDS`.
+        kind: One of `KINDS`; None where the file does not say, and the model's outputs decide.
         labels: Class number to name; None where the model has no labels.
+        signature: The signature that jobs get which name none; None leaves the choice to the file.
         inputs: The tensors that are a frozen graph's inputs, in order; None finds them.
-        outputs: The outputs wanted, in order; None takes the file's own.
+        outputs: The outputs wanted of the signature, in order; None takes the file's own.
         min_score: What a detection must score to be told, unless the job says otherwise; 0 to 1.
+        max_detections: Most detections that are told of a picture, unless the job says otherwise; None for all.
         run_timeout_s: How long one call may take before its worker ends; None leaves it to the operator's setting.
         image: How pictures become inputs; None where the file does not say.
+        detections: What a detector's outputs mean.
         device: Where the model runs.
         batching: How many rows share a call.
+        trusted_sha256: Digests of the artifacts that may bring code of their own, see `trust.artifact_digest`.
+        custom_objects: Name in a Keras file to `module:name` of the operator's own class or function.
         file: The model.toml itself, for messages; None where there is none.
     """
 
-    kind: str = "tensors"
+    kind: str | None = None
     labels: Mapping[int, str] | None = None
     inputs: tuple[str, ...] | None = None
+    signature: str | None = None
     outputs: tuple[str, ...] | None = None
     min_score: float = 0.5
+    max_detections: int | None = None
     run_timeout_s: int | None = None
     image: ImageSpec | None = None
+    detections: DetectionSpec = DetectionSpec()
     device: DeviceSpec = DeviceSpec()
     batching: BatchingSpec = BatchingSpec()
+    trusted_sha256: tuple[str, ...] = ()
+    custom_objects: Mapping[str, str] = field(default_factory=dict)
     file: Path | None = None
 
 
@@ -124,34 +149,45 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
     top = Table(file, "", values)
-    top.refuse_unknown_keys(
-        *("kind", "labels", "inputs", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
-    )
-    labels = top.read("labels", "a list of names or a table of class number = name", _labels)
-    implied_kind = "tensors" if labels is None else "classifier"
+    top.refuse_unknown_keys(*TOP_KEYS)
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
+    detections = f"a number of detections from 1 to {MOST_DETECTIONS}"
     return ModelSpec(
-        kind=top.read("kind", f"one of {', '.join(KINDS)}", one_of(*KINDS)) or implied_kind,
-        labels=labels,
+        kind=top.read("kind", f"one of {', '.join(KINDS)}", one_of(*KINDS)),
+        labels=_parse_labels(top),
         inputs=top.read("inputs", "a list of input names", _names),
+        signature=top.read("signature", "the name of a signature", name),
         outputs=top.read("outputs", "a list of output names", _names),
         min_score=ModelSpec.min_score if min_score is None else min_score,
+        max_detections=top.read("max_detections", detections, whole_number(1, MOST_DETECTIONS)),
         run_timeout_s=top.read("run_timeout_s", f"seconds, from 1 to {LONGEST_RUN_S}", whole_number(1, LONGEST_RUN_S)),
         image=_parse_image(top.table("image")) if "image" in values else None,
+        detections=parse_detections(top.table("detections")),
         device=_parse_device(top.table("device")),
         batching=_parse_batching(top.table("batching")),
+        trusted_sha256=top.read("trusted_sha256", "a list of SHA-256 digests, of 64 hex digits each", _digests) or (),
+        custom_objects=top.read("custom_objects", 'a table of "name in the file" = "module:name"', _places) or {},
         file=file,
     )
 
 
+def _parse_labels(top: Table) -> Mapping[int, str] | None:
+    first_class = top.read("first_class", "the class of the first label, from 0 to 1000000", whole_number(0, 1_000_000))
+    if is_file_name(top.values.get("labels")):
+        return read_label_file(top.file.parent / top.values["labels"], first_class or 0)
+    expected = 'a list of names, a table of class number = name, "coco", or the name of a .pbtxt, .json or .txt file'
+    return top.read("labels", expected, lambda value: labels_of(value, first_class or 0))
+
+
 def _parse_image(table: Table) -> ImageSpec:
-    table.refuse_unknown_keys("mode", "crop", "resize", "scale", "input")
+    table.refuse_unknown_keys("mode", "crop", "resize", "scale", "input", "wrap")
     return ImageSpec(
         mode=table.read("mode", '"rgb" or "grey"', one_of("rgb", "grey")),
         crop=table.read("crop", '"square" or [ymin, xmin, ymax, xmax] with 0 <= min < max <= 1', _crop),
         resize=table.read("resize", f"[height, width] in pixels, from 1 to {LARGEST_SIDE}", _size),
         scale=table.read("scale", "two different numbers, what 0 and what 255 become", _scale),
         input=table.read("input", "the name of an input", name),
+        wrap=table.read("wrap", f"one of {', '.join(WRAPS)}", one_of(*WRAPS)),
     )
 
 
@@ -198,15 +234,18 @@ def _names(value: Any) -> tuple[str, ...]:
     return names
 
 
-def _labels(value: Any) -> Mapping[int, str]:
-    if isinstance(value, list):
-        value = dict(enumerate(value))
-    if not isinstance(value, dict) or not value:
+def _digests(value: Any) -> tuple[str, ...]:
+    digests = tuple(name(item).lower() for item in items(value))
+    if not all(SHA256.fullmatch(digest) for digest in digests):
         raise ValueError
-    labels = {int(key): name(label) for key, label in value.items()}
-    if min(labels) < 0:
+    return digests
+
+
+def _places(value: Any) -> Mapping[str, str]:
+    places = {key: name(place) for key, place in value.items()} if isinstance(value, dict) else None
+    if places is None or not all(PLACE.fullmatch(place) for place in places.values()):
         raise ValueError
-    return labels
+    return places
 
 
 def _crop(value: Any) -> str | tuple[float, float, float, float]:

@@ -13,6 +13,10 @@ from model_store.errors import LoadError, ModelNotFound
 
 MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 SAVED_MODEL_FILE = "saved_model.pb"
+SAVED_MODEL_TEXT_FILE = "saved_model.pbtxt"
+SAVED_MODEL_FILES = (SAVED_MODEL_FILE, SAVED_MODEL_TEXT_FILE)
+# Exporters wrap a SavedModel in a folder of its name, and that in one named by the time of the export.
+SAVED_MODEL_DEPTH = 2
 FILE_SUFFIXES = (".pb", ".h5", ".hdf5", ".keras")
 # What else may hold a graph, and often lies beside a model that has one of those: its text form, a detector's label
 # map, a checkpoint's graph.
@@ -72,28 +76,42 @@ def _newest_version(model_folder: Path) -> Path:
     if not versions:
         raise LoadError(
             f"{model_folder} has no version folder: expected one named with a whole number, such as 1, that holds "
-            f"{LOOKED_FOR}; found {_listed(entries)}."
+            f"{LOOKED_FOR}; found {_listed(_names(entries))}."
         )
     return max(versions, key=lambda folder: int(folder.name))
 
 
 def _find_artifact(folder: Path) -> Path:
-    if (folder / SAVED_MODEL_FILE).is_file():
+    if _is_saved_model(folder):
         return folder
     entries = _visible(folder)
-    artifacts = [entry for entry in entries if _is_artifact(entry)]
+    artifacts = [artifact for entry in entries for artifact in _artifacts(entry, SAVED_MODEL_DEPTH)]
     artifacts = artifacts or [entry for entry in entries if entry.suffix.lower() in OTHER_GRAPH_SUFFIXES]
     if len(artifacts) > 1:
-        raise LoadError(f"{folder} holds several models, {_listed(artifacts)}; keep one, as a version has one.")
+        named = [str(artifact.relative_to(folder)) for artifact in artifacts]
+        raise LoadError(f"{folder} holds several models, {_listed(named)}; keep one, as a version has one.")
     if not artifacts:
-        raise LoadError(f"{folder} holds no model: expected {LOOKED_FOR}; found {_listed(entries)}.")
+        raise LoadError(f"{folder} holds no model: expected {LOOKED_FOR}; found {_listed(_names(entries))}.")
     return artifacts[0]
 
 
-def _is_artifact(entry: Path) -> bool:
-    if entry.is_dir():
-        return (entry / SAVED_MODEL_FILE).is_file()
-    return entry.suffix.lower() in FILE_SUFFIXES and entry.name not in COMPANIONS
+def artifact_in(folder: Path) -> Path:
+    """The one artifact of a version folder. Raises LoadError where it has not exactly one."""
+    return _find_artifact(folder)
+
+
+def _artifacts(entry: Path, depth: int) -> list[Path]:
+    """The entry where it is an artifact; of a folder that is none the SavedModels in it, down to so many folders."""
+    if not entry.is_dir():
+        return [entry] if entry.suffix.lower() in FILE_SUFFIXES and entry.name not in COMPANIONS else []
+    if _is_saved_model(entry):
+        return [entry]
+    folders = [inner for inner in _visible(entry) if inner.is_dir()] if depth > 1 else []
+    return [artifact for inner in folders for artifact in _artifacts(inner, depth - 1)]
+
+
+def _is_saved_model(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in SAVED_MODEL_FILES)
 
 
 def _visible(folder: Path) -> list[Path]:
@@ -103,6 +121,9 @@ def _visible(folder: Path) -> list[Path]:
         raise LoadError(f"{folder} cannot be read as a folder: {error.strerror}.") from None
 
 
-def _listed(entries: list[Path]) -> str:
-    names = [entry.name for entry in entries]
+def _names(entries: list[Path]) -> list[str]:
+    return [entry.name for entry in entries]
+
+
+def _listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"

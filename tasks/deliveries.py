@@ -82,7 +82,7 @@ class Deliveries:
                 keys=[keys.OWNERS],
                 args=[
                     keys.job(""),
-                    keys.job_input("").removeprefix(keys.job("")),
+                    keys.INPUT,
                     self._model,
                     most_bytes,
                     *arguments,
@@ -116,7 +116,7 @@ class Deliveries:
     def _look(self, job_id: str, answer: list[Any]) -> Look:
         if answer[0] != b"taken":
             return Look(answer[0].decode())
-        _, attempt, version, pinned, content_type, rows, min_score, annotate, payload = answer
+        _, attempt, version, pinned, content_type, rows, min_score, annotate, signature, most, payload = answer
         job = Job(
             id=job_id,
             model=self._model,
@@ -125,7 +125,9 @@ class Deliveries:
             content_type=content_type.decode() if content_type else "",
             rows=int(rows),
             min_score=None if min_score is None else float(min_score),
+            max_detections=None if most is None else int(most),
             annotate=annotate == b"1",
+            signature=signature.decode() if signature else "",
             worker=self._worker,
             attempt=int(attempt),
         )

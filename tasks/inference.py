@@ -1,19 +1,25 @@
-"""From a job's input bytes to its result's parts: decode, run the model, read its outputs. No network, no Redis."""
+"""From a model's outputs for a job to its result's parts, and from errors to failures. No network, no Redis."""
 
 from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from model_store.classes import read_labels
-from model_store.detections import draw_detections, read_detections
+from model_store.detections import Wanted, count_pictures, read_detections
+from model_store.detector_outputs import DetectorOutputs, find_detector_outputs, split_lines
+from model_store.drawing import draw_detections
 from model_store.errors import InvalidInput, OutOfMemory, PictureError, PredictError
-from model_store.pictures import Picture, decode_picture, prepare
+from model_store.image_input import CHANNELS
+from model_store.pictures import View
+from model_store.signature import TensorSpec
+from model_store.uneven_rows import put_together
+from tasks.inputs import Inputs, decode_inputs
 from tasks.job import Failure, FailureType, Job
-from tasks.payload import ARRAY_TYPES, Arrays, decode_arrays
+from tasks.payload import Arrays
 from tasks.result import MAX_RESULT_BYTES, encode_result
 
 if TYPE_CHECKING:
@@ -32,28 +38,24 @@ class Answer:
     failure: Failure | None = None
 
 
-@dataclass(frozen=True)
-class Inputs:
-    """A job's inputs as the model takes them, and the picture that they were made of, if one was."""
-
-    arrays: Arrays
-    picture: Picture | None = None
-
-
 def decode(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs | Failure:
     """A job's input as arrays, or why it is none that the model can take."""
     try:
-        return _decode(model, job, payload, max_image_pixels)
+        return decode_inputs(model.with_signature(job.signature), job, payload, max_image_pixels)
     except Exception as error:
         return failure_of(error, job)
 
 
-def answer(model: Model, job: Job, inputs: Inputs, outputs: Arrays | Exception, compute_ms: float) -> Answer:
-    """What becomes of a job by the model's outputs for it, or by the model's error."""
+def answer(
+    model: Model, job: Job, inputs: Inputs, outputs: Arrays | Sequence[Arrays] | Exception, compute_ms: float
+) -> Answer:
+    """What becomes of a job by the model's outputs for it, or for each of its parts, or by the model's error."""
     if isinstance(outputs, Exception):
         return Answer(compute_ms, failure=failure_of(outputs, job))
     try:
-        return _answer(compute_ms, _read(model, job, inputs, outputs))
+        model = model.with_signature(job.signature)
+        whole = outputs if isinstance(outputs, Mapping) else _put_together(model, inputs, outputs)
+        return _answer(compute_ms, _read(model, job, inputs, whole))
     except Exception as error:
         return Answer(compute_ms, failure=failure_of(error, job))
 
@@ -66,48 +68,73 @@ def _answer(compute_ms: float, parts: Mapping[str, bytes]) -> Answer:
     return Answer(compute_ms, failure=Failure(FailureType.RESULT_TOO_LARGE, message))
 
 
-def _decode(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs:
-    if job.content_type in ARRAY_TYPES:
-        return Inputs(decode_arrays(job.content_type, payload, model.signature))
-    if model.image is None or model.image.input is None:
-        raise InvalidInput("inputs", "arrays", "a picture, which this version of the model does not take")
-    pixels = decode_picture(payload, max_image_pixels)
-    array = prepare(pixels, model.image, model.signature.inputs[model.image.input])
-    return Inputs({model.image.input: array}, Picture.of(pixels, model.image))
+def _put_together(model: Model, inputs: Inputs, outputs: Sequence[Arrays]) -> Arrays:
+    """The outputs of all parts of a job, row by row in the order of its rows."""
+    if told := _as_detector(model, outputs[0]):
+        found, first = told
+        has_rows = first[found.boxes].ndim == 3
+        rows = frozenset(name for name, array in outputs[0].items() if has_rows and array.ndim)
+        whole = put_together(inputs.parts, outputs, rows, fills_up=True)
+    else:
+        declared = model.signature.outputs
+        rows = model.row_outputs or frozenset(name for name, spec in declared.items() if (spec.shape or ())[:1] == (1,))
+        whole = put_together(inputs.parts, outputs, rows)
+    if whole is None:
+        raise PredictError(
+            f"{model.name} gave outputs of other shapes for pictures of other sizes, which cannot be joined; send "
+            "pictures of one size, or each in a job of its own."
+        )
+    return whole
 
 
 def _read(model: Model, job: Job, inputs: Inputs, outputs: Arrays) -> dict[str, bytes]:
     if model.spec.kind == "classifier":
-        return encode_result(outputs, {"labels": read_labels(outputs, model.spec)}, None)
-    if model.spec.kind == "detector":
-        detections = _read_detections(model, job, inputs, outputs)
-        wants_drawing = job.annotate and inputs.picture is not None
-        annotated = draw_detections(inputs.picture.pixels, detections) if wants_drawing and inputs.picture else None
-        return encode_result(outputs, {"detections": detections}, annotated)
-    return encode_result(outputs, None, None)
+        return encode_result(outputs, {"labels": read_labels(outputs, model.spec)})
+    if told := _as_detector(model, outputs):
+        rows = _read_detections(model, job, inputs, *told)
+        detections = [{"row": row, **one} for row, some in enumerate(rows) for one in some]
+        one_or_all = {"detections": detections if len(rows) > 1 else rows[0]}
+        return encode_result(outputs, one_or_all, _draw(inputs, rows) if job.annotate else [])
+    return encode_result(outputs)
 
 
-def _read_detections(model: Model, job: Job, inputs: Inputs, outputs: Arrays) -> list[dict[str, Any]]:
-    """One list for the job; where it has several rows, each detection says its `row`, from 0."""
-    min_score = model.spec.min_score if job.min_score is None else job.min_score
-    rows = len(outputs["detection_scores"])
-    detections = []
-    for row in range(rows):
-        size, crop = _picture_of_row(inputs)
-        found = read_detections(outputs, row, model.spec, min_score, size, crop)
-        detections += found if rows == 1 else [{"row": row, **detection} for detection in found]
-    return detections
+def _as_detector(model: Model, outputs: Arrays) -> tuple[DetectorOutputs, Arrays] | None:
+    """Which of the outputs is what, and the outputs as they are to be read; None where they are no detector's."""
+    if model.spec.kind != "detector":
+        return None
+    split = split_lines(outputs, model.spec.detections)
+    tensors = {name: TensorSpec.of(array) for name, array in split.items()}
+    found = find_detector_outputs(tensors, model.spec.detections)
+    return (found, split) if found else None
 
 
-def _picture_of_row(inputs: Inputs) -> tuple[tuple[int, int], tuple[int, int, int, int]]:
-    """Height and width of the picture that a row shows, and the part of it that the model saw."""
-    if inputs.picture is not None:
-        height, width = inputs.picture.pixels.shape[:2]
-        return (height, width), inputs.picture.crop
+def _read_detections(
+    model: Model, job: Job, inputs: Inputs, found: DetectorOutputs, outputs: Arrays
+) -> list[list[dict[str, Any]]]:
+    """A list for each row."""
+    wanted = Wanted(
+        min_score=model.spec.min_score if job.min_score is None else job.min_score,
+        most=job.max_detections or model.spec.max_detections,
+    )
+    rows = range(count_pictures(outputs, found))
+    return [read_detections(outputs, found, row, model.spec, wanted, _view(inputs, row)) for row in rows]
+
+
+def _view(inputs: Inputs, row: int) -> View:
+    if inputs.pictures:
+        return inputs.pictures[row].view
     # Arrays that are no pictures, encoded ones for example, have no size to tell: then pixels are fractions too.
-    sizes = [array.shape[1:3] for array in inputs.arrays.values() if array.ndim >= 3]
-    height, width = sizes[0] if sizes else (1, 1)
-    return (height, width), (0, 0, height, width)
+    shapes = [array.shape for array in inputs.arrays.values() if array.ndim >= 3]
+    if not shapes:
+        return View.whole(1, 1)
+    is_one_picture = len(shapes[0]) == 3 and shapes[0][2] in CHANNELS
+    height, width = shapes[0][:2] if is_one_picture else shapes[0][1:3]
+    return View.whole(height, width)
+
+
+def _draw(inputs: Inputs, detections: Sequence[Sequence[Mapping[str, Any]]]) -> list[bytes]:
+    pairs = zip(inputs.pictures, detections, strict=True)
+    return [draw_detections(picture.pixels, found) for picture, found in pairs if picture.pixels is not None]
 
 
 def failure_of(error: Exception, job: Job) -> Failure:

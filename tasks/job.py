@@ -69,9 +69,11 @@ class Job:
     owner: str = ""  #: the API key's name; empty without keys
     lane: Lane = Lane.INTERACTIVE
     tag: str = ""
+    signature: str = ""  #: of the model, by name; empty: its default one
     content_type: str = ""  #: of the input payload
     rows: int = 1
     min_score: float | None = None  #: detectors: the least score of a detection that is answered
+    max_detections: int | None = None  #: detectors: the most detections of a picture that are answered
     annotate: bool = False  #: detectors: also draw the boxes
     expires_in_s: float | None = None  #: not run later than this after its submission
     idempotency: str = ""  #: digest of the key that makes a repeated submission this job; empty: none
@@ -109,9 +111,11 @@ class Job:
             owner=self.owner,
             lane=self.lane,
             tag=self.tag,
+            signature=self.signature,
             content_type=self.content_type,
             rows=self.rows,
             min_score=self.min_score,
+            max_detections=self.max_detections,
             annotate=self.annotate,
             expires_in_s=self.expires_in_s,
             retry_of=self.id,

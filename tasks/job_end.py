@@ -91,8 +91,8 @@ class JobEnds:
                     ],
                     args=[
                         keys.job(""),
-                        keys.job_input("").removeprefix(keys.job("")),
-                        keys.job_result("").removeprefix(keys.job("")),
+                        keys.INPUT,
+                        keys.RESULT,
                         keys.ENDED,
                         self._result_ttl_s,
                         self._quarantine_ttl_s,

@@ -53,6 +53,10 @@ OWNERS = PREFIX + "claims:owners"
 HOLDERS = PREFIX + "claims:holders"
 UNREADABLE = PREFIX + "claims:unreadable"
 
+#: What follows a job's own key in those of its input and its result.
+INPUT = ":input"
+RESULT = ":result"
+
 #: kombu's hash of messages that were taken and not acknowledged yet.
 UNACKED = SYSTEM_PREFIX + "unacked"
 
@@ -64,12 +68,12 @@ def job(job_id: str) -> str:
 
 def job_input(job_id: str) -> str:
     """The input payload of a job."""
-    return f"{PREFIX}job:{job_id}:input"
+    return job(job_id) + INPUT
 
 
 def job_result(job_id: str) -> str:
     """The result of a job."""
-    return f"{PREFIX}job:{job_id}:result"
+    return job(job_id) + RESULT
 
 
 def idempotency(digest: str) -> str:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from model_store.byte_strings import pack
+
 #: A magic string and version 1.0, then the length of the header's text as two bytes, little-endian.
 _MAGIC = b"\x93NUMPY\x01\x00"
 _LENGTH = slice(8, 10)
@@ -27,13 +29,13 @@ class _Layout(NamedTuple):
 
 
 def encode_npy(array: np.ndarray[Any, Any]) -> bytes:
-    """An array of numbers or strings as `.npy`, in C order.
+    """An array of numbers or strings as `.npy`, in C order; objects of `bytes` as `byte_strings.pack` has them.
 
     Raises:
-        ValueError: it holds Python objects, which only pickle could write.
+        ValueError: it holds other Python objects, which only pickle could write.
     """
     if array.dtype.hasobject:
-        raise ValueError(f"An array of numbers or strings is expected, not of Python objects ({array.dtype}).")
+        array = pack(array)
     return _header(array.dtype, array.shape) + array.tobytes()
 
 

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from model_store.byte_strings import unpack
 from model_store.errors import InvalidInput
 from model_store.signature import Signature, TensorSpec
 from tasks.npy import decode_npy, encode_npy
@@ -38,12 +39,12 @@ Arrays = Mapping[str, "np.ndarray[Any, Any]"]
 
 
 def encode_arrays(arrays: Arrays) -> tuple[str, bytes]:
-    """One array as `.npy`, several as an uncompressed `.npz`.
+    """One array as `.npy`, several or none as an uncompressed `.npz`.
 
     Returns:
         Content type and bytes.
     """
-    if len(arrays) > 1:
+    if len(arrays) != 1:
         return NPZ, write_npz(arrays)
     return NPY, encode_npy(next(iter(arrays.values())))
 
@@ -99,9 +100,9 @@ def decode_arrays(content_type: str, data: bytes, signature: Signature) -> dict[
     """
     try:
         if content_type == NPY:
-            return {_only_input(signature): decode_npy(data)}
+            return {_only_input(signature): unpack(decode_npy(data))}
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+            return {name: unpack(archive[name]) for name in archive.files}
     except (InvalidInput, MemoryError):
         raise
     except Exception:
@@ -109,8 +110,8 @@ def decode_arrays(content_type: str, data: bytes, signature: Signature) -> dict[
 
 
 def _only_input(signature: Signature) -> str:
-    if len(signature.inputs) > 1:
-        names = ", ".join(signature.inputs)
+    if len(signature.inputs) != 1:
+        names = ", ".join(signature.inputs) or "none"
         raise InvalidInput("inputs", f"{NPZ} with the arrays {names}", f"{NPY}, which holds one array")
     return next(iter(signature.inputs))
 

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -14,6 +13,7 @@ import click
 from tasks.broker import connect
 from tasks.broker_address import broker_url
 from tasks.errors import TasksError
+from tasks.iso_time import iso_time
 from tasks.job_store import JobStore
 from tasks.quarantine import Quarantine, Quarantined
 from tasks.settings import read_settings
@@ -99,7 +99,7 @@ def _described(found: Quarantined) -> dict[str, Any]:
         "model": job.model,
         "version": job.version,
         "status": str(job.status),
-        "quarantined_at": _iso(found.since_us),
+        "quarantined_at": iso_time(found.since_us),
         "attempt": job.attempt,
         "worker": job.worker,
         "failure_type": job.failure_type,
@@ -110,14 +110,10 @@ def _described(found: Quarantined) -> dict[str, Any]:
         "owner": job.owner,
         "lane": str(job.lane),
         "tag": job.tag,
-        "created_at": _iso(job.created_at_us),
-        "started_at": _iso(job.started_at_us),
+        "created_at": iso_time(job.created_at_us),
+        "started_at": iso_time(job.started_at_us),
         "retry_of": job.retry_of or None,
     }
-
-
-def _iso(time_us: int | None) -> str | None:
-    return None if time_us is None else datetime.fromtimestamp(time_us / 1e6, UTC).isoformat(timespec="milliseconds")
 
 
 def _table(found: list[dict[str, Any]]) -> str:

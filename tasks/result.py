@@ -4,17 +4,20 @@
 |---|---|
 | `output:0:scores` | the model's output `scores`, the first in order, as `.npy`; one such part for each output |
 | `answer` | JSON: what the model's kind makes of them, `{"labels": …}` or `{"detections": …}`, if any |
-| `annotated` | PNG: the picture with its detections drawn; only for jobs sent with `annotate` |
+| `annotated` | PNG: the picture of the first row with its detections drawn; only for jobs sent with `annotate` |
+| `annotated:1` | PNG: the same of row 1, and so on |
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 
+from model_store.byte_strings import unpack
 from tasks.npy import decode_npy, encode_npy
 from tasks.payload import Arrays, pack_npz
 
@@ -26,15 +29,15 @@ ANSWER = "answer"
 ANNOTATED = "annotated"
 
 
-def encode_result(outputs: Arrays, answer: Mapping[str, Any] | None, annotated: bytes | None) -> dict[str, bytes]:
-    """A result's parts. `answer` is None for plain tensors, `annotated` when nothing was to be drawn."""
+def encode_result(
+    outputs: Arrays, answer: Mapping[str, Any] | None = None, annotated: Sequence[bytes] = ()
+) -> dict[str, bytes]:
+    """A result's parts. `answer` is None for plain tensors, `annotated` is empty when nothing was to be drawn."""
     # A Redis hash keeps no order, so a part's name says which output it is.
     parts = {f"{OUTPUT}{index}:{name}": encode_npy(array) for index, (name, array) in enumerate(outputs.items())}
     if answer is not None:
         parts[ANSWER] = orjson.dumps(answer)
-    if annotated is not None:
-        parts[ANNOTATED] = annotated
-    return parts
+    return parts | {f"{ANNOTATED}:{row}" if row else ANNOTATED: png for row, png in enumerate(annotated)}
 
 
 def result_json(parts: Mapping[str, bytes]) -> dict[str, Any]:
@@ -59,6 +62,13 @@ def only_output(parts: Mapping[str, bytes]) -> bytes | None:
     return outputs[0] if len(outputs) == 1 else None
 
 
+def drawn_pictures(parts: Mapping[str, bytes]) -> list[bytes]:
+    """The PNG of each row, in their order; empty when nothing was drawn."""
+    names = (part.partition(":") for part in parts)
+    rows = sorted(int(row or 0) for name, _, row in names if name == ANNOTATED)
+    return [parts[f"{ANNOTATED}:{row}" if row else ANNOTATED] for row in rows]
+
+
 def _outputs(parts: Mapping[str, bytes]) -> dict[str, bytes]:
     """The `.npy` of each output by its name, in the model's order."""
     found = []
@@ -73,8 +83,18 @@ def _jsonable(array: np.ndarray[Any, Any]) -> Any:
     # orjson takes contiguous native numbers and booleans with at least one dimension; the rest goes the slow way.
     if array.ndim and array.dtype.kind in "biuf" and array.flags.c_contiguous and array.dtype.isnative:
         return array
-    if array.dtype.kind == "S":
-        return np.char.decode(array, "utf-8", "replace").tolist()
+    if array.dtype.kind in "SV":
+        return _strings(unpack(array).tolist())
     if array.dtype.kind == "c":
         return np.stack([array.real, array.imag], axis=-1)
     return array.tolist()
+
+
+def _strings(nested: Any) -> Any:
+    """Text as it is, and other bytes as JSON can have them: `{"b64": …}`, as TensorFlow Serving writes them."""
+    if isinstance(nested, list):
+        return [_strings(item) for item in nested]
+    try:
+        return nested.decode()
+    except UnicodeDecodeError:
+        return {"b64": b64encode(nested).decode()}

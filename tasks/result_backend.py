@@ -40,7 +40,8 @@ _EXPIRED = "expired"
 
 #: One wait on the store lasts at most this long, so that an interval callback is called now and then.
 LONGEST_WAIT_S = 10.0
-#: Pause between two looks at many jobs.
+#: Pause between two looks at many jobs: those that end within it are read together, where a look for each end would
+#: read the records of all that are waited for each time.
 LOOK_AGAIN_S = 0.05
 
 

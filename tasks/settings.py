@@ -108,7 +108,7 @@ class Settings:
     max_image_pixels: int = _setting(
         "CELERIAC_MAX_IMAGE_PIXELS",
         50_000_000,
-        "largest picture, in pixels, judged before it is decoded",
+        "largest picture, and all pictures of one job together, in pixels, judged before they are decoded",
         1,
         1_000_000_000,
     )

@@ -18,7 +18,7 @@ from tasks.queues import LANE_PRIORITIES, queue_list, queue_of
 CHUNK_JOBS = 200
 CHUNK_BYTES = 1_048_576
 
-_KEY_PARTS = (keys.job(""), keys.job_input("").removeprefix(keys.job("")), keys.idempotency(""))
+_KEY_PARTS = (keys.job(""), keys.INPUT, keys.idempotency(""))
 
 #: Jobs with the bytes of their inputs.
 Chunk = list[tuple[Job, bytes]]

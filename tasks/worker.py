@@ -86,7 +86,7 @@ def prepare(sender: Any, **_: Any) -> None:
         _give_in(registry, name, f"The model {name} could not be loaded: {type(error).__name__}: {error}")
     sender.app.tasks[TASK_NAME].bench = Bench(model, client, sender.hostname, settings)
     batches = PREFETCH_BATCHES + settings.parallel_batches
-    sender.prefetch_multiplier = batches * max(model.batching.max_rows, 1) + MOST_WAITING
+    sender.prefetch_multiplier = batches * max(model.most_rows, 1) + MOST_WAITING
     worker = LiveWorker(sender.hostname, os.getpid(), model.version, device)
     _follow_life(Heartbeat(registry, model.describe(), worker))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,14 @@ def card(name: str, **over: Any) -> dict[str, Any]:
     return values | over
 
 
+def card_of_signatures(name: str, default: str, **inputs: Any) -> dict[str, Any]:
+    """What a worker says of a model with a signature for each of the inputs given."""
+    one = card(name, inputs=inputs[default])
+    others = {"outputs": one["signature"]["outputs"], "kind": "tensors", "takes_pictures": False}
+    signatures = {signature: {"inputs": tensors, **others} for signature, tensors in inputs.items()}
+    return one | {"default_signature": default, "signatures": signatures, "refused_signatures": {"train": "it writes"}}
+
+
 def publish_models(registry: ModelRegistry) -> None:
     """Play the workers of three models: `digits` (arrays), `pairs` (two inputs), `boxes` (a detector)."""
     registry.expect(["digits", "pairs", "boxes"])
@@ -80,13 +88,14 @@ def play_worker(
     job_id: str,
     outputs: Mapping[str, Any] | None = None,
     answer: Mapping[str, Any] | None = None,
-    annotated: bytes | None = None,
+    annotated: Sequence[bytes] = (),
 ) -> Job:
     """Take a job as its worker does, and let it succeed; gives the record as the worker saw it."""
     worker = StandInWorker(job_store, job_store.get(job_id).model, WORKER.name)
     started = worker.start(job_id)
     arrays = {"y": np.array([[0.5]], "float32")} if outputs is None else outputs
-    assert worker.succeed(started, encode_result(arrays, answer, annotated), compute_ms=1.25) == DONE
+    parts = encode_result(arrays, answer, annotated)
+    assert worker.succeed(started, parts, compute_ms=1.25) == DONE
     return started
 
 

@@ -8,10 +8,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from tests.tiny_detectors import add_tf2
 from tests.tiny_models import add_detector, add_linear, add_text, add_two_inputs, save_keras, version_folder
 
 #: What the acceptance tests can send jobs to.
-SERVED = ("detector-pb", "linear-h5", "linear-pb", "linear-savedmodel", "slow-h5", "text", "two-inputs")
+SERVED = (
+    *("detector-h5", "detector-pb", "detector-tf2"),
+    *("linear-h5", "linear-pb", "linear-savedmodel", "slow-h5", "text", "two-inputs"),
+)
 #: What must not start, and what its worker's sentence must name.
 BROKEN = {"broken-empty": "broken-empty", "broken-foreign": "model.h5", "broken-truncated": "linear.pb"}
 
@@ -22,6 +26,9 @@ def make_store(store: Path) -> Path:
     add_linear(store, "linear-pb", "frozen_graph")
     add_linear(store, "linear-savedmodel", "saved_model")
     add_detector(store, "detector-pb", "frozen_graph", toml='kind = "detector"\nlabels = {1 = "lamp"}\nmin_score = 0.2')
+    add_detector(store, "detector-h5", "keras", toml='labels = "names.txt"\nfirst_class = 1\nmax_detections = 1')
+    (store / "detector-h5" / "1" / "names.txt").write_text("moon\nsun\n")
+    add_tf2(store, "detector-tf2", toml='labels = "coco"')
     add_text(store)
     add_two_inputs(store)
     save_keras(version_folder(store, "slow-h5") / "slow.h5", slow_keras(seconds_a_row=2.0))

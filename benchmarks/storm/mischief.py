@@ -34,9 +34,6 @@ _RETRY_S = 0.2
 #: What is cut off the end of an input.
 _CUT_BYTES = 5
 
-#: Who lives behind a target's name.
-Family = Callable[[str], Sequence[psutil.Process]]
-
 
 class Mischief:
     """Does the deeds that need the broker, one after the other; ends with its block.

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import count
 
 import orjson
@@ -13,6 +13,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from benchmarks.storm.crowd import Crowd
 from benchmarks.storm.schedule import MODELS
 from benchmarks.storm.sums import rows_of
 from benchmarks.storm.traffic import CLIENTS, PAUSE_S, WAVE_JOBS, WAVE_PAUSE_S
@@ -22,8 +23,8 @@ TASK = "benchmarks.storm.plain_app.predict"
 _AT_ONCE = 500
 
 
-class PlainTraffic:
-    """Threads that submit from `start` to `finish`.
+class PlainTraffic(Crowd):
+    """Clients that submit one by one, and one that submits many.
 
     Attributes:
         sent: model and number of each job that was taken, by id.
@@ -33,26 +34,8 @@ class PlainTraffic:
         self.sent: dict[str, tuple[str, int]] = {}
         self._app = app
         self._numbers = count()
-        self._over, self._given_up = threading.Event(), threading.Event()
         paces = [(1, PAUSE_S)] * CLIENTS + [(WAVE_JOBS, WAVE_PAUSE_S)]
-        self._threads = [threading.Thread(target=self._submit, args=pace, daemon=True) for pace in paces]
-
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Have everybody end what he has in hand, and begin nothing more."""
-        self._over.set()
-
-    def has_stopped(self) -> bool:
-        """Whether everybody has."""
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def give_up(self) -> None:
-        """Have nobody ask again any more."""
-        self._given_up.set()
+        super().__init__([partial(self._submit, *pace) for pace in paces])
 
     def some_job(self, model: str, chance: float) -> str | None:
         """One of the latest thousand jobs of a model; `chance` is from 0 to 1."""
@@ -62,19 +45,19 @@ class PlainTraffic:
 
     def _submit(self, jobs: int, pause_s: float) -> None:
         due_s = time.monotonic()
-        while not self._over.is_set():
+        while not self.over.is_set():
             for _ in range(jobs):
                 self._submit_one(next(self._numbers))
             due_s += pause_s
-            self._over.wait(max(0.0, due_s - time.monotonic()))
+            self.over.wait(max(0.0, due_s - time.monotonic()))
 
     def _submit_one(self, number: int) -> None:
         model, rows = MODELS[number % len(MODELS)], rows_of(number)
-        while not self._given_up.is_set():
+        while not self.given_up.is_set():
             try:
                 job_id = self._app.send_task(TASK, [rows.tolist()], queue=model).id
             except (OperationalError, RedisError, OSError):
-                self._given_up.wait(PAUSE_S)
+                self.given_up.wait(PAUSE_S)
             else:
                 self.sent[job_id] = (model, number)
                 return

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 import uuid
-from collections.abc import Callable
 from itertools import count
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 
 from benchmarks.storm.answers import Answers
 from benchmarks.storm.caller import Caller
+from benchmarks.storm.crowd import Crowd
 from benchmarks.storm.ledger import Kind, Ledger, Promise
 from benchmarks.storm.schedule import MODELS
 from benchmarks.storm.sums import Array, rows_of
@@ -36,8 +35,8 @@ WAVE_JOBS = 150
 WAVE_PAUSE_S = 1.0
 
 
-class Traffic:
-    """Threads that submit from the start of the block to its end.
+class Traffic(Crowd):
+    """Clients over HTTP and a backfill.
 
     Args:
         port: the API's.
@@ -55,33 +54,14 @@ class Traffic:
         self._run = uuid.uuid4().hex
         # next() of a count is one step in CPython.
         self._numbers = count()
-        self._over, self._given_up = threading.Event(), threading.Event()
-        works: list[Callable[[], None]] = [self._submit_over_http] * CLIENTS
-        self._threads = [threading.Thread(target=work, daemon=True) for work in (*works, self._backfill)]
-
-    def start(self) -> None:
-        """Begin."""
-        for thread in self._threads:
-            thread.start()
-
-    def stop(self) -> None:
-        """Have everybody end what he has in hand, and begin nothing more."""
-        self._over.set()
-
-    def has_stopped(self) -> bool:
-        """Whether everybody has."""
-        return not any(thread.is_alive() for thread in self._threads)
-
-    def give_up(self) -> None:
-        """Have nobody ask again any more."""
-        self._given_up.set()
+        super().__init__([*[self._submit_over_http] * CLIENTS, self._backfill])
 
     def _submit_over_http(self) -> None:
-        caller = Caller(self._port, self._ledger, self._given_up)
-        while not self._over.is_set():
+        caller = Caller(self._port, self._ledger, self.given_up)
+        while not self.over.is_set():
             next_s = time.monotonic() + PAUSE_S
             self._one_job(caller, next(self._numbers))
-            self._over.wait(max(0.0, next_s - time.monotonic()))
+            self.over.wait(max(0.0, next_s - time.monotonic()))
         caller.close()
 
     def _one_job(self, caller: Caller, number: int) -> None:
@@ -107,20 +87,20 @@ class Traffic:
 
     def _backfill(self) -> None:
         due_s = time.monotonic()
-        while not self._over.is_set():
+        while not self.over.is_set():
             self._one_wave()
             # What an outage held up is made up for.
             due_s += WAVE_PAUSE_S
-            self._over.wait(max(0.0, due_s - time.monotonic()))
+            self.over.wait(max(0.0, due_s - time.monotonic()))
 
     def _one_wave(self) -> None:
         wave = [(number, self._bulk_job(number)) for number in (next(self._numbers) for _ in range(WAVE_JOBS))]
-        while not self._given_up.is_set():
+        while not self.given_up.is_set():
             try:
                 # Asked again with the same ids, it stores what was not stored.
                 self._store.submit_many([one for _, one in wave])
             except TasksError:
-                self._given_up.wait(PAUSE_S)
+                self.given_up.wait(PAUSE_S)
                 continue
             for number, (job, _) in wave:
                 self._ledger.promise(job.id, Promise(job.model, Kind.ORDINARY, number))

@@ -13,6 +13,7 @@ from celery.worker import state
 from tasks.batching.entry import Entry
 from tasks.batching.line import Line
 from tasks.message import TASK_NAME
+from tasks.transport.transport import RENEWALS_A_LEASE
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +82,6 @@ class _Turn:
 
     def _keep_up(self) -> None:
         self._channel.settle()
-        if time.monotonic() - self._renewed_s > self._channel.lease_s / 3:
+        if time.monotonic() - self._renewed_s > self._channel.lease_s / RENEWALS_A_LEASE:
             self._channel.keep_leases()
             self._renewed_s = time.monotonic()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.deliveries import Delivery
-from tasks.inference import Inputs
+from tasks.inputs import Inputs
 from tasks.job import Job, Lane
 
 

@@ -63,7 +63,7 @@ class Line:
         self.flush_events: Callable[[], None] | None = None
         self._events_wait = False
         self._call_later = call_later
-        computer = Computer(model.predict, model.batching.max_rows, model.takes_many_rows)
+        computer = Computer(model.predict, model.most_rows, lambda name: model.with_signature(name).takes_many_rows)
         self.batcher = Batcher(
             max_rows=lambda: computer.max_rows,
             max_wait_s=model.batching.max_wait_ms / 1000,

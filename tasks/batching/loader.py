@@ -18,7 +18,8 @@ from tasks.batching.rows import count_rows, group_of, row_bytes
 from tasks.batching.storer import GIVEN_BACK, Refused, Storer
 from tasks.batching.until_answered import until_answered
 from tasks.deliveries import Deliveries, Look
-from tasks.inference import Inputs, decode
+from tasks.inference import decode
+from tasks.inputs import Inputs
 from tasks.job import Failure, FailureType, Job
 from tasks.payload import ARRAY_TYPES
 
@@ -55,9 +56,7 @@ class Loader:
         threads: int,
     ) -> None:
         self._model = model
-        self._most_jobs = max(1, min(MOST_JOBS, model.batching.max_rows))
-        self._joins = model.takes_many_rows
-        self._row_inputs = model.signature.row_inputs
+        self._most_jobs = max(1, min(MOST_JOBS, model.most_rows))
         self._deliveries = taking
         self._batcher = batcher
         self._storer = storer
@@ -100,14 +99,16 @@ class Loader:
     def _prepare(self, entry: Entry, inputs: Inputs) -> None:
         entry.inputs = inputs
         entry.ready_s = monotonic()
-        entry.rows = count_rows(inputs.arrays, self._row_inputs)
+        model = self._model.with_signature(entry.job.signature if entry.job else None)
+        rows_of_parts = sum(len(part.rows) for part in inputs.parts)
+        entry.rows = rows_of_parts or count_rows(inputs.arrays, model.signature.row_inputs)
         entry.is_suspect = entry.job is not None and entry.job.attempt > 0
         if entry.is_suspect:
             self._notices.post(partial(announce.retried, entry.request))
         # One that its worker may have died of runs alone: then it harms no other, and proves the others harmless.
-        if self._joins and not entry.is_suspect:
-            entry.group = group_of(inputs.arrays)
-            entry.batch_rows = self._model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
+        if model.takes_many_rows and not entry.is_suspect and not inputs.parts:
+            entry.group = group_of(inputs.arrays, (model.signature_name, inputs.kind))
+            entry.batch_rows = model.batching.call_rows(row_bytes(inputs.arrays, entry.rows))
 
     def _decode_all(self, looks: Sequence[Look]) -> Sequence[Inputs | Failure]:
         if all(_is_small(look) for look in looks):

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from model_store.byte_strings import as_text, concatenate
+
 Array = np.ndarray[Any, Any]
 Arrays = Mapping[str, Array]
 
@@ -14,15 +16,19 @@ Arrays = Mapping[str, Array]
 SHORT_BYTES = 4096
 
 
-def group_of(inputs: Arrays) -> Hashable:
+def group_of(inputs: Arrays, kind: Hashable = None) -> Hashable:
     """What must be equal for jobs to share a batch: each input's dtype and the shape of its rows.
 
     None for inputs with different numbers of rows: joined with others they might pass for a whole batch.
+
+    Args:
+        inputs: a job's.
+        kind: what else must be equal, that arrays do not show.
     """
     rows = {array.shape[0] if array.ndim else 0 for array in inputs.values()}
     if len(rows) != 1 or 0 in rows:
         return None
-    return tuple((name, *_kind(inputs[name].dtype), inputs[name].shape[1:]) for name in sorted(inputs))
+    return (kind, *((name, *_kind(inputs[name].dtype), inputs[name].shape[1:]) for name in sorted(inputs)))
 
 
 def _kind(dtype: np.dtype[Any]) -> tuple[str, int]:
@@ -45,7 +51,7 @@ def join(jobs: Sequence[Arrays]) -> Arrays:
     """One job's rows below the other's. All have the same group."""
     if len(jobs) == 1:
         return jobs[0]
-    return {name: np.concatenate([inputs[name] for inputs in jobs]) for name in jobs[0]}
+    return {name: concatenate([inputs[name] for inputs in jobs]) for name in jobs[0]}
 
 
 def split(outputs: Arrays, counts: Sequence[int]) -> list[dict[str, Array]]:
@@ -59,7 +65,9 @@ def split(outputs: Arrays, counts: Sequence[int]) -> list[dict[str, Array]]:
 
 
 def _narrow(array: Array) -> Array:
-    """Strings no wider than they are: a neighbour's may have been wider."""
+    """Strings no wider than they are, and text where they are: a neighbour's may have been wider, or none."""
+    if array.dtype.kind == "O":
+        return as_text(array)
     if array.dtype.kind != "U":
         return array
     return array.astype(f"U{np.strings.str_len(array).max(initial=1)}")

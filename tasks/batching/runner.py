@@ -14,7 +14,7 @@ from celery.worker import state
 from tasks import deliveries
 from tasks.batching import announce
 from tasks.batching.batcher import Batcher
-from tasks.batching.compute import Computer
+from tasks.batching.compute import Computed, Computer
 from tasks.batching.entry import Entry
 from tasks.batching.notices import Notices
 from tasks.batching.storer import GIVEN_BACK, REVOKED, Ran, Refused, Storer
@@ -66,11 +66,18 @@ class Runner:
         if not begun:
             return
         self._notices.post(lambda: announce.started(entry.request for entry in begun))
-        inputs = [entry.inputs.arrays for entry in begun if entry.inputs is not None]
         began_s = time.perf_counter()
         with self._watchdog.watching():
-            computed = self._computer.run(inputs, [entry.rows for entry in begun])
+            computed = self._compute(begun)
         self._storer.put(Ran(begun, computed, (time.perf_counter() - began_s) * 1000))
+
+    def _compute(self, begun: Sequence[Entry]) -> list[Computed]:
+        inputs = [entry.inputs for entry in begun if entry.inputs is not None]
+        # All of a batch are for the same one.
+        signature = _signature(begun[0])
+        if inputs[0].parts:
+            return [self._computer.run_parts(inputs[0].parts, signature)]
+        return self._computer.run([given.arrays for given in inputs], [entry.rows for entry in begun], signature)
 
     def _begin(self, batch: Sequence[Entry]) -> list[str | None]:
         """Why each job must not run; None where it may."""
@@ -88,6 +95,10 @@ class Runner:
             return list(batch)
         self._storer.put(Refused([entry for entry, _ in refused], [reason for _, reason in refused]))
         return [entry for entry, reason in zip(batch, reasons, strict=True) if not reason]
+
+
+def _signature(entry: Entry) -> str:
+    return entry.job.signature if entry.job is not None else ""
 
 
 def _unwanted(request: Any) -> str | None:

@@ -14,7 +14,7 @@ local function take(tag, token, id)
   end
   local job, input = ARGV[1] .. id, ARGV[1] .. id .. ARGV[2]
   local stored = redis.call('HMGET', job, 'status', 'model', 'attempt', 'version', 'pinned', 'content_type', 'rows',
-    'min_score', 'annotate')
+    'min_score', 'annotate', 'signature', 'max_detections')
   local status, model = stored[1], stored[2]
   if not status then
     return {'missing'}
@@ -28,8 +28,8 @@ local function take(tag, token, id)
     return nil
   end
   bytes = bytes + length
-  return {'taken', stored[3], stored[4], stored[5], stored[6], stored[7], stored[8], stored[9],
-    redis.call('GET', input)}
+  return {'taken', stored[3], stored[4], stored[5], stored[6], stored[7], stored[8], stored[9], stored[10],
+    stored[11], redis.call('GET', input)}
 end
 
 for i = 5, #ARGV, 3 do

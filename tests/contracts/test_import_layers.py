@@ -33,6 +33,7 @@ RECORD_HALF = {
     "tasks.caps",
     "tasks.errors",
     "tasks.finish_listener",
+    "tasks.iso_time",
     "tasks.job",
     "tasks.job_store",
     "tasks.keys",
@@ -40,6 +41,7 @@ RECORD_HALF = {
     "tasks.model_registry",
     "tasks.npy",
     "tasks.payload",
+    "tasks.picture_list",
     "tasks.ports",
     "tasks.queues",
     "tasks.redis_url",
@@ -49,8 +51,12 @@ RECORD_HALF = {
     "tasks.submission",
 }
 SIGNATURE_HALF = {
+    "model_store.byte_strings",
+    "model_store.coco",
+    "model_store.detection_spec",
     "model_store.errors",
     "model_store.json_arrays",
+    "model_store.labels",
     "model_store.pictures",
     "model_store.signature",
     "model_store.spec",
@@ -107,7 +113,10 @@ def test_the_api_loads_neither_celery_nor_tensorflow() -> None:
     assert not loaded_by("api.app") & (TENSORFLOW | {"celery", "kombu"})
 
 
-@pytest.mark.parametrize("module", ["tasks.app", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"])
+@pytest.mark.parametrize(
+    "module",
+    ["tasks.app", "tasks.inspect_command", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"],
+)
 def test_processes_without_a_model_load_no_tensorflow(module: str) -> None:
     assert not loaded_by(module) & TENSORFLOW
 

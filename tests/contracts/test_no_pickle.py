@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+#: Code that a model file brings runs where model.toml has the digest of this very file, and nowhere else.
+TRUSTED = {"model_store/keras2_lambda.py: safe_mode=False"}
+
 ROOT = Path(__file__).parents[2]
 
 #: Modules that run what they read, or use pickle for it.
@@ -66,7 +69,7 @@ def test_no_module_turns_data_into_code() -> None:
     folders = ("api", "benchmarks", "client", "model_store", "samples", "tasks")
     files = [ROOT / "celeryconfig.py", *(file for folder in folders for file in (ROOT / folder).rglob("*.py"))]
     assert len(files) > 150
-    assert not {f"{file.relative_to(ROOT)}: {found}" for file in files for found in dangers(file.read_text())}
+    assert {f"{file.relative_to(ROOT)}: {found}" for file in files for found in dangers(file.read_text())} == TRUSTED
 
 
 def test_celery_takes_and_sends_json_alone() -> None:

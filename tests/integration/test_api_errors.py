@@ -84,9 +84,9 @@ def test_a_chunked_body_over_the_limit_is_413_and_never_cut(http: FlaskClient, s
 def test_a_form_with_too_many_or_too_long_fields_is_413(job_store: JobStore, registry: ModelRegistry) -> None:
     publish_models(registry)
     http = make_http(job_store, registry)
-    many = {"image": (io.BytesIO(png()), "f"), **{f"f{number}": "1" for number in range(16)}}
+    many = {"image": (io.BytesIO(png()), "f"), **{f"f{number}": "1" for number in range(80)}}
     assert error_type(http.post("/v1/models/boxes/jobs", data=many), 413) == "body_too_large"
-    long = {"image": (io.BytesIO(png()), "f"), "tag": "x" * 70_000}
+    long = {"image": (io.BytesIO(png()), "f"), "tag": "x" * 140_000}
     assert error_type(http.post("/v1/models/boxes/jobs", data=long), 413) == "body_too_large"
 
 

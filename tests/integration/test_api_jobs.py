@@ -99,7 +99,7 @@ def test_a_result_comes_in_the_form_that_is_liked_best(
 ) -> None:
     job_id = submit(http)
     drawing = png()
-    play_worker(job_store, job_id, {"y": np.array([[0.5]], "float32")}, annotated=drawing)
+    play_worker(job_store, job_id, {"y": np.array([[0.5]], "float32")}, annotated=[drawing])
     answer = http.get(f"/v1/jobs/{job_id}/result", headers={"Accept": accept} if accept else {})
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, content_type)
     assert answer.headers["Vary"] == "Accept"

@@ -35,6 +35,10 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
         "format": "keras",
         "kind": "tensors",
         "signature": card("digits")["signature"],
+        # The card is one of an earlier release.
+        "default_signature": None,
+        "signatures": None,
+        "refused_signatures": None,
         "takes_pictures": False,
         "workers": [{"name": "digits@host", "version": 1, "device": "CPU"}],
         "queued": 1,

@@ -58,13 +58,23 @@ def begin(taking: Deliveries, given: list[Delivery], run: str = "") -> list[int 
 def test_taking_gives_all_that_is_needed_to_run_and_writes_nothing(
     client: redis.Redis, job_store: JobStore, taking: Deliveries
 ) -> None:
-    values = {"version": 7, "pinned": True, "content_type": "image/png", "rows": 3, "min_score": 0.25, "annotate": True}
+    values = {
+        "version": 7,
+        "pinned": True,
+        "content_type": "image/png",
+        "rows": 3,
+        "min_score": 0.25,
+        "annotate": True,
+        "max_detections": 9,
+        "signature": "predict",
+    }
     [full] = submit(job_store, 1, b"\x89PNG", **values)
     [plain] = submit(job_store, 1)
     [first, second] = taking.take(claim_all(client, [full, plain]), PLENTY)
     assert first.job and {name: getattr(first.job, name) for name in values} == values
     assert (first.word, first.payload, first.job.attempt) == ("taken", b"\x89PNG", 0)
     assert second.job and (second.job.pinned, second.job.min_score, second.job.annotate) == (False, None, False)
+    assert second.job.max_detections is None
     assert (job_store.get(full.id).status, job_store.get(full.id).delivery) == (Status.QUEUED, 0)
 
 

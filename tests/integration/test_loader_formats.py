@@ -9,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_store.detections import read_detections
+from model_store.detections import Wanted, read_detections
+from model_store.detector_outputs import find_detector_outputs
 from model_store.errors import InvalidInput, OutOfMemory, PredictError
 from model_store.loader import load
 from model_store.model import Model
+from model_store.pictures import View
 from model_store.store import find_model
 from tests import tiny_models
 
@@ -70,6 +72,11 @@ def test_a_card_tells_what_clients_need(linear: Model) -> None:
         "format": linear.name.removeprefix("linear-"),
         "kind": "tensors",
         "signature": linear.signature.to_json(),
+        "default_signature": "serving_default",
+        "signatures": {
+            "serving_default": {**linear.signature.to_json(), "kind": "tensors", "takes_pictures": False},
+        },
+        "refused_signatures": {},
         "takes_pictures": False,
         "labels": False,
         "batching": linear.batching.to_json(),
@@ -85,7 +92,9 @@ def test_a_detector_gives_what_its_formula_gives(detector: Model) -> None:
 def test_a_detector_takes_pictures_and_its_outputs_are_read_as_detections(detector: Model) -> None:
     assert detector.describe()["takes_pictures"]
     outputs = detector.predict({"image": np.full((1, 20, 30, 3), 255, np.uint8)})
-    found = read_detections(outputs, 0, detector.spec, 0.4, (20, 30), (0, 0, 20, 30))
+    names = find_detector_outputs(detector.signature.outputs, detector.spec.detections)
+    assert names
+    found = read_detections(outputs, names, 0, detector.spec, Wanted(0.4), View.whole(20, 30))
     assert [(one["class"], round(one["score"], 3)) for one in found] == [(1, 1.0), (2, 0.5)]
     assert found[0]["box_pixels"] == [5, 8, 15, 22]
 

@@ -186,14 +186,14 @@ def test_an_only_signature_is_taken_whatever_its_name(tmp_path: Path) -> None:
     assert loaded(tmp_path).predict({"x": X})["y"].tolist() == [[2, 4, 6]]
 
 
-def test_several_signatures_without_a_default_are_refused_by_name(tmp_path: Path) -> None:
+def test_of_several_signatures_none_of_which_is_the_default_a_usual_one_is_taken(tmp_path: Path) -> None:
     put_saved_model(tmp_path, classify=1.0, predict=2.0)
-    assert "it has the signatures classify, predict" in refusal(tmp_path)
+    assert loaded(tmp_path).predict({"x": X})["y"].tolist() == [[2, 4, 6]]
 
 
 def test_a_saved_model_without_signatures_is_told_how_to_get_one(tmp_path: Path) -> None:
     put_saved_model(tmp_path)
-    assert "it has no signatures; export it again with model.export(folder)" in refusal(tmp_path)
+    assert "it has no signatures and no functions; export it again with model.export(folder)" in refusal(tmp_path)
 
 
 def test_model_toml_leaves_only_the_outputs_wanted(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from tasks.job import Lane
         ([("lane", "bulk")], Parameters(lane=Lane.BULK)),
         ([("min_score", "0.25"), ("annotate", "true")], Parameters(min_score=0.25, annotate=True)),
         ([("min_score", 1), ("annotate", False)], Parameters(min_score=1.0)),
+        ([("max_detections", "5"), ("max_detections", 5.0)], Parameters(max_detections=5)),
+        ([("max_detections", 100_000)], Parameters(max_detections=100_000)),
         ([("annotate", "0")], Parameters()),
         ([("expires_in_s", "30"), ("tag", "night run")], Parameters(expires_in_s=30.0, tag="night run")),
         ([("expires_in_s", 0.5)], Parameters(expires_in_s=0.5)),
@@ -39,6 +41,12 @@ def test_parameters_are_read_from_text_and_from_json(given: list[tuple[str, Any]
         ("min_score", "high", "a number from 0 to 1"),
         ("min_score", True, "a number from 0 to 1"),
         ("min_score", None, "a number from 0 to 1"),
+        ("max_detections", 0, "a whole number from 1 to 100000"),
+        ("max_detections", "100001", "a whole number from 1 to 100000"),
+        ("max_detections", 2.5, "a whole number from 1 to 100000"),
+        ("max_detections", "inf", "a whole number from 1 to 100000"),
+        ("max_detections", True, "a whole number from 1 to 100000"),
+        ("max_detections", "all", "a whole number from 1 to 100000"),
         ("annotate", "maybe", "true or false"),
         ("annotate", 1, "true or false"),
         ("expires_in_s", "0", "a number of seconds above 0"),
@@ -57,7 +65,9 @@ def test_a_wrong_value_is_refused_naming_the_parameter_what_and_what_came(name: 
 
 
 def test_an_unknown_parameter_is_refused_naming_the_known_ones() -> None:
-    with pytest.raises(InvalidParameter, match="lane, min_score, annotate, expires_in_s, tag") as caught:
+    with pytest.raises(
+        InvalidParameter, match="lane, min_score, max_detections, annotate, expires_in_s, tag"
+    ) as caught:
         read_parameters([("priority", "9")])
     assert caught.value.field == "parameters.priority"
 
@@ -76,6 +86,9 @@ def test_only_detectors_know_scores_and_drawings() -> None:
     with pytest.raises(InvalidParameter, match="no detector") as caught:
         check_parameters(Parameters(min_score=0.0), is_detector=False, is_picture=True)
     assert caught.value.field == "parameters.min_score"
+    with pytest.raises(InvalidParameter, match="no detector") as caught:
+        check_parameters(Parameters(max_detections=1), is_detector=False, is_picture=False)
+    assert caught.value.field == "parameters.max_detections"
 
 
 def test_drawing_needs_a_picture() -> None:

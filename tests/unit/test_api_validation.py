@@ -105,7 +105,7 @@ BYTE_NUMBERS = "uint8 numbers from 0 to 255"
         ({"instances": [[0, -1]]}, BYTES, ("instances.x", BYTE_NUMBERS, "a number out of range at [0][1]")),
         ({"instances": [[0, 10**30]]}, BYTES, ("instances.x", BYTE_NUMBERS, "a number out of range at [0][1]")),
         ({"instances": [[0, 0.5]]}, BYTES, ("instances.x", BYTE_NUMBERS, "a fraction at [0][1]")),
-        ({"instances": [7]}, TEXTS, ("instances.text", "strings", "a number at [0]")),
+        ({"instances": [7]}, TEXTS, ("instances.text", 'strings or {"b64": …}', "a number at [0]")),
         (
             {"instances": [{"x": [1, 2, 3, 4]}, 5]},
             FOUR,

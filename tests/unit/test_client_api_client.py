@@ -28,7 +28,15 @@ def unused_port() -> Iterator[int]:
 
 
 def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_wants_them() -> None:
-    options = JobOptions(lane="bulk", min_score=0.5, annotate=True, expires_in_s=60.0, tag="night & day")
+    options = JobOptions(
+        lane="bulk",
+        min_score=0.5,
+        max_detections=3,
+        annotate=True,
+        expires_in_s=60.0,
+        tag="night & day",
+        signature="predict",
+    )
     with StandIn(always(Answer.of(QUEUED, 202))) as server, ApiClient(server.url + "/", " secret\n") as api:
         job = api.submit("digits", ARRAY, options)
     sent = server.requests[0]
@@ -37,9 +45,11 @@ def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_want
     assert sent.query == {
         "lane": "bulk",
         "min_score": "0.5",
+        "max_detections": "3",
         "annotate": "true",
         "expires_in_s": "60.0",
         "tag": "night & day",
+        "signature": "predict",
     }
     assert sent.headers["content-type"] == "application/x-npy"
     assert sent.headers["authorization"] == "Bearer secret"

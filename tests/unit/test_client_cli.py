@@ -104,6 +104,18 @@ def test_submit_prints_one_id_a_line_and_nothing_else(server: StandIn, folder: P
     assert (done.stdout, done.stderr, done.exit_code) == ("one\ntwo\n", "", 0)
 
 
+def test_submit_together_makes_one_job_of_all_files(server: StandIn, folder: Path) -> None:
+    done = celeriac(server, "submit", "digits", "one.npy", "two.npy", "--together", "--content-type", "image/png")
+    assert done.exit_code == 0
+    (sent,) = server.requests
+    assert sent.headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert (sent.body.count(b'name="image"'), b"one" in sent.body, b"two" in sent.body) == (2, True, True)
+    done = celeriac(server, "submit", "digits", "one.npy", "missing.npy", "--together")
+    assert (done.stdout, done.exit_code) == ("", 1)
+    assert done.stderr.startswith("2 files together: missing.npy: It cannot be read")
+    assert len(server.requests) == 1
+
+
 def test_submit_tells_what_is_wrong_with_a_file_goes_on_with_the_others_and_ends_with_1(
     server: StandIn, folder: Path
 ) -> None:
@@ -141,12 +153,14 @@ def test_submit_sends_the_same_request_again_while_the_server_says_not_now(folde
 
 
 def test_submit_sends_standard_input_and_every_option(server: StandIn) -> None:
-    args = "--content-type image/png --version 2 --lane bulk --min-score 0.4 --annotate --expires-in-s 9 --tag t"
-    done = celeriac(server, "submit", "digits", "-", *args.split(), "--api-key", "k", stdin=b"three")
+    args = "--content-type image/png --version 2 --lane bulk --min-score 0.4 --max-detections 5 --annotate"
+    rest = "--expires-in-s 9 --tag t --signature s --api-key k"
+    done = celeriac(server, "submit", "digits", "-", *args.split(), *rest.split(), stdin=b"three")
     assert (done.stdout, done.exit_code) == ("three\n", 0)
     sent = server.requests[0]
     assert sent.path == "/v1/models/digits/versions/2/jobs"
-    assert sent.query == {"lane": "bulk", "min_score": "0.4", "annotate": "true", "expires_in_s": "9.0", "tag": "t"}
+    detector = {"min_score": "0.4", "max_detections": "5", "annotate": "true"}
+    assert sent.query == {"lane": "bulk", "expires_in_s": "9.0", "tag": "t", "signature": "s"} | detector
     assert (sent.headers["content-type"], sent.headers["authorization"]) == ("image/png", "Bearer k")
 
 
@@ -206,6 +220,13 @@ def test_a_result_is_saved_in_the_format_of_the_suffix_unless_one_is_said(
     done = celeriac(server, "result", "tensors", "--output", file, *options)
     assert (done.output, done.exit_code) == ("", 0)
     assert (folder / file).read_bytes() == saved
+
+
+def test_the_drawing_of_one_of_several_pictures_is_asked_for_by_its_row(server: StandIn, folder: Path) -> None:
+    for options, query in (([], {}), (["--row", "2"], {"row": "2"})):
+        done = celeriac(server, "result", "tensors", "--output", "cat.png", *options)
+        assert (done.output, done.exit_code) == ("", 0)
+        assert (server.requests[-1].path, server.requests[-1].query) == ("/v1/jobs/tensors/result", query)
 
 
 @pytest.mark.parametrize(

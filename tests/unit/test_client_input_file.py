@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from client.errors import InputFileError
-from client.input_file import CONTENT_TYPES, read_input
+from client.input_file import CONTENT_TYPES, read_input, read_together
 
 NOTHING = io.BytesIO()
 
@@ -67,3 +67,22 @@ def test_a_file_that_is_missing_a_folder_or_empty_is_refused_with_its_reason(tmp
     for name, reason in reasons.items():
         with pytest.raises(InputFileError, match=reason):
             read_input(str(tmp_path / name), NOTHING)
+
+
+def test_pictures_that_are_sent_together_are_a_form_with_a_field_for_each(tmp_path: Path) -> None:
+    (tmp_path / "b.jpg").write_bytes(b"\xff\xd8 two")
+    names = [str(tmp_path / "b.jpg"), "-"]
+    form = read_together(names, io.BytesIO(b"one"), "image/png")
+    name, _, boundary = form.content_type.partition("; boundary=")
+    assert name == "multipart/form-data"
+    first, second, end = form.content.split(f"--{boundary}".encode())[1:]
+    assert first.startswith(b'\r\nContent-Disposition: form-data; name="image"; filename=')
+    assert first.endswith(b"Content-Type: image/png\r\n\r\n\xff\xd8 two\r\n")
+    assert second.endswith(b"\r\n\r\none\r\n")
+    assert end == b"--\r\n"
+
+
+def test_of_files_that_are_sent_together_the_one_that_cannot_be_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"x")
+    with pytest.raises(InputFileError, match=r"missing\.png: It cannot be read"):
+        read_together([str(tmp_path / "a.png"), str(tmp_path / "missing.png")], NOTHING)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from model_store.errors import OutOfMemory, PredictError
+from model_store.uneven_rows import Part
 from tasks.batching.compute import Computed, Computer
 from tasks.batching.rows import Arrays
 
@@ -24,7 +25,7 @@ class Doubling:
         self._too_large = list(too_large)
         self._memory_rows = memory_rows
 
-    def predict(self, inputs: Arrays) -> Arrays:
+    def predict(self, inputs: Arrays, signature: str) -> Arrays:
         x = inputs["x"]
         self.calls.append(len(x))
         if len(x) > self._memory_rows or np.isin(x, self._too_large).any():
@@ -39,7 +40,7 @@ def one_row_jobs(count: int) -> list[Arrays]:
 
 
 def run(model: Doubling, jobs: Sequence[Arrays], max_rows: int = 64) -> tuple[Computer, list[Computed]]:
-    computer = Computer(model.predict, max_rows, takes_many_rows=True)
+    computer = Computer(model.predict, max_rows, takes_many_rows=lambda signature: True)
     return computer, computer.run(jobs, [len(job["x"]) for job in jobs])
 
 
@@ -77,12 +78,12 @@ def test_several_jobs_at_fault_fail_each_with_its_own_error() -> None:
 
 
 def test_any_error_is_the_jobs_and_not_the_batches() -> None:
-    def predict(inputs: Arrays) -> Arrays:
+    def predict(inputs: Arrays, signature: str) -> Arrays:
         if 1.0 in inputs["x"]:
             raise ZeroDivisionError("a bug in a layer")
         return inputs
 
-    computed = Computer(predict, 8, takes_many_rows=True).run(one_row_jobs(4), [1] * 4)
+    computed = Computer(predict, 8, takes_many_rows=lambda signature: True).run(one_row_jobs(4), [1] * 4)
     assert [type(answer) for answer in computed] == [dict, ZeroDivisionError, dict, dict]
 
 
@@ -104,12 +105,12 @@ def test_a_batch_beyond_the_memory_is_halved_until_it_fits_and_the_size_is_remem
 
 @pytest.mark.parametrize("error", [OutOfMemory("the device's"), MemoryError()])
 def test_the_memory_of_the_device_and_of_the_process_are_alike(error: Exception) -> None:
-    def predict(inputs: Arrays) -> Arrays:
+    def predict(inputs: Arrays, signature: str) -> Arrays:
         if len(inputs["x"]) > 2:
             raise error
         return inputs
 
-    computer = Computer(predict, 8, takes_many_rows=True)
+    computer = Computer(predict, 8, takes_many_rows=lambda signature: True)
     assert all(isinstance(answer, dict) for answer in computer.run(one_row_jobs(8), [1] * 8))
     assert computer.max_rows == 2
 
@@ -151,7 +152,25 @@ def test_a_row_that_is_beyond_the_memory_does_not_make_later_batches_smaller() -
 
 def test_the_rows_of_a_model_that_does_not_take_any_number_stay_together() -> None:
     model = Doubling(memory_rows=4)
-    computer = Computer(model.predict, 8, takes_many_rows=False)
+    computer = Computer(model.predict, 8, takes_many_rows=lambda signature: False)
     [answer] = computer.run([{"x": np.zeros((8, 1))}], [8])
     assert isinstance(answer, OutOfMemory)
     assert model.calls == [8]
+
+
+def test_the_parts_of_a_job_are_computed_one_after_the_other_and_halved_where_the_memory_asks_for_it() -> None:
+    model = Doubling(memory_rows=2)
+    computer = Computer(model.predict, 8, takes_many_rows=True)
+    parts = [Part({"x": np.ones((3, 2))}, (0, 2, 3)), Part({"x": np.full((1, 5), 4.0)}, (1,))]
+    computed = computer.run_parts(parts)
+    assert isinstance(computed, list)
+    assert [outputs["y"].tolist() for outputs in computed] == [[[2.0, 2.0]] * 3, [[8.0] * 5]]
+    assert model.calls == [3, 1, 2, 1]
+
+
+def test_the_first_part_that_fails_is_the_jobs_error_and_no_more_are_computed() -> None:
+    model = Doubling(bad=[4.0])
+    sizes = enumerate([(1, 1.0), (2, 4.0), (3, 1.0)])
+    parts = [Part({"x": np.full((1, size), value)}, (row,)) for row, (size, value) in sizes]
+    assert isinstance(Computer(model.predict, 8, takes_many_rows=True).run_parts(parts), PredictError)
+    assert model.calls == [1, 1]

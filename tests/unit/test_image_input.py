@@ -57,7 +57,8 @@ def test_several_inputs_need_the_name_of_one() -> None:
 @pytest.mark.parametrize(
     ("tensor", "reason"),
     [
-        (TensorSpec("string", (None,)), "takes string values"),
+        (TensorSpec("string", (None, 2)), "takes string values"),
+        (TensorSpec("bool", (None, 8, 8, 3)), "takes bool values"),
         (TensorSpec("float32", (None, 7)), "has the shape (rows, 7)"),
         (TensorSpec("float32", (None, 3, 64, 64)), "has the shape (rows, 3, 64, 64)"),
     ],
@@ -79,3 +80,28 @@ def test_a_size_that_contradicts_the_input_is_refused() -> None:
 @pytest.mark.parametrize("scale", [(0.0, 0.5), (-1.0, 1.0), (0.0, 256.0)])
 def test_a_scale_that_the_inputs_integers_cannot_hold_is_refused(scale: tuple[float, float]) -> None:
     assert "takes whole numbers from 0 to 255" in refusal(RGB_BYTES, scale=scale)
+
+
+FILES = takes(encoded_image_string_tensor=TensorSpec("string", (None,)))
+
+
+def test_a_detector_of_strings_takes_picture_files_unasked_and_no_other_model_does() -> None:
+    detector = ModelSpec(kind="detector")
+    assert find_image_spec(FILES, detector) == ImageSpec(input="encoded_image_string_tensor")
+    assert find_image_spec(FILES, ModelSpec(kind="tensors")) is None
+    assert find_image_spec(takes(x=TensorSpec("string", (None, 2))), detector) is None
+
+
+@pytest.mark.parametrize("shape", [None, (None, None, None, None), (1, None, None, None)])
+def test_a_detector_of_bytes_takes_pictures_though_its_graph_has_lost_the_shape(
+    shape: tuple[int | None, ...] | None,
+) -> None:
+    signature = takes(image_tensor=TensorSpec("uint8", shape))
+    assert find_image_spec(signature, ModelSpec(kind="detector")) == ImageSpec(input="image_tensor")
+    assert find_image_spec(signature, ModelSpec(kind="tensors")) is None
+    assert find_image_spec(takes(x=TensorSpec("uint8", (None, None))), ModelSpec(kind="detector")) is None
+
+
+def test_an_image_table_makes_a_string_input_take_picture_files() -> None:
+    assert find_image_spec(FILES, spec(crop="square")) == ImageSpec(crop="square", input="encoded_image_string_tensor")
+    assert "image.scale must be left out" in refusal(FILES, scale=(0.0, 1.0))

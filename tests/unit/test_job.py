@@ -20,6 +20,7 @@ def test_a_record_survives_the_way_through_redis() -> None:
         lane=Lane.BULK,
         min_score=0.5,
         annotate=True,
+        signature="predict",
         created_at_us=1_700_000_000_000_001,
         failure_type="model_error",
         failure_message="Grund: Maß",
@@ -43,7 +44,9 @@ def test_a_retry_has_all_that_its_client_asked_for_and_nothing_of_what_became_of
         "content_type": "image/png",
         "rows": 2,
         "min_score": 0.5,
+        "max_detections": 7,
         "annotate": True,
+        "signature": "predict",
         "expires_in_s": 60.0,
     }
     became = {"status": Status.FAILED, "attempt": 3, "delivery": 3, "worker": "one", "failure_type": "poisoned"}

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from model_store.errors import PictureError
-from model_store.pictures import Picture, crop_box, decode_picture, prepare, read_picture_header
+from model_store.pictures import crop_box, decode_picture, prepare, read_picture_header
 from model_store.signature import TensorSpec
 from model_store.spec import ImageSpec
 
@@ -189,7 +189,6 @@ def test_exactly_as_many_pixels_as_allowed_are_taken() -> None:
 )
 def test_the_crop_is_told_in_pixels(crop: str | tuple[float, float, float, float], box: tuple[int, ...]) -> None:
     assert crop_box(ImageSpec(crop=crop), 40, 60) == box
-    assert Picture.of(np.zeros((40, 60, 3), np.uint8), ImageSpec(crop=crop)).crop == box
 
 
 def left_red() -> np.ndarray:

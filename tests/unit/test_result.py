@@ -20,32 +20,32 @@ def plain(outputs: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def test_outputs_keep_names_and_order_whatever_the_order_of_their_parts() -> None:
-    parts = as_redis_gives_it(encode_result(MANY, None, None))
+    parts = as_redis_gives_it(encode_result(MANY))
     outputs = result_json(parts)["outputs"]
     assert list(outputs) == list(MANY)
     assert plain(outputs) == plain(MANY)
 
 
 def test_the_npz_holds_every_output_in_order_and_the_npy_the_only_one() -> None:
-    parts = as_redis_gives_it(encode_result(MANY, {"labels": []}, b"png"))
+    parts = as_redis_gives_it(encode_result(MANY, {"labels": []}, [b"png"]))
     assert only_output(parts) is None
     with np.load(io.BytesIO(result_npz(parts)), allow_pickle=False) as archive:
         assert archive.files == list(MANY)
         assert plain(dict(archive)) == plain(MANY)
-    alone = only_output(encode_result({"y": np.array([[0.5]])}, None, None))
+    alone = only_output(encode_result({"y": np.array([[0.5]])}))
     assert alone is not None
     assert np.load(io.BytesIO(alone), allow_pickle=False).tolist() == [[0.5]]
 
 
 def test_an_answer_goes_beside_the_outputs_and_detections_in_their_place() -> None:
     outputs = {"y": np.array([[0.5]])}
-    labelled = encode_result(outputs, {"labels": [["one"]]}, None)
+    labelled = encode_result(outputs, {"labels": [["one"]]})
     assert plain(result_json(labelled)["outputs"]) == {"y": [[0.5]]}
     assert result_json(labelled)["labels"] == [["one"]]
-    assert result_json(encode_result(outputs, {"detections": []}, b"png")) == {"detections": []}
+    assert result_json(encode_result(outputs, {"detections": []}, [b"png"])) == {"detections": []}
 
 
 def test_text_complex_numbers_and_single_values_become_what_json_can_say() -> None:
     outputs = {"text": np.array(["yé"]), "bytes": np.array([b"x"]), "complex": np.array([1 + 2j]), "one": np.array(3)}
-    shown = result_json(encode_result(outputs, None, None))["outputs"]
+    shown = result_json(encode_result(outputs))["outputs"]
     assert plain(shown) == {"text": ["yé"], "bytes": ["x"], "complex": [[1, 2]], "one": 3}

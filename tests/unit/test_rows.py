@@ -104,3 +104,16 @@ def test_jobs_are_cut_into_two_parts_of_about_as_many_rows() -> None:
 @pytest.mark.parametrize("counts", [[1, 1], [1, 100], [100, 1], [0, 0, 0], [3, 1, 4, 1, 5]])
 def test_a_cut_leaves_neither_part_empty(counts: list[int]) -> None:
     assert 1 <= halves(counts) <= len(counts) - 1
+
+
+def test_jobs_for_different_signatures_do_not_share_a_batch() -> None:
+    assert group_of({"a": floats(1)}, "classify") == group_of({"a": floats(9)}, "classify")
+    assert group_of({"a": floats(1)}, "classify") != group_of({"a": floats(1)}, "embed")
+
+
+def test_a_job_gets_text_as_text_whatever_bytes_its_neighbours_got() -> None:
+    outputs = {"s": np.array([b"ab", b"\xff\0", b"c"], object)}
+    text, other, third = (part["s"] for part in split(outputs, [1, 1, 1]))
+    assert (text.tolist(), text.dtype.kind) == (["ab"], "U")
+    assert (other.tolist(), other.dtype.kind) == ([b"\xff\0"], "O")
+    assert third.tolist() == ["c"]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from model_store.detection_spec import DetectionSpec
 from model_store.errors import SpecError
-from model_store.spec import BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
+from model_store.spec import TOP_KEYS, BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
 
 FILE = Path("models/fer/model.toml")
 
@@ -16,8 +17,8 @@ def refusal(text: str) -> str:
     return str(caught.value)
 
 
-def test_a_model_without_model_toml_gives_tensors(tmp_path: Path) -> None:
-    assert read_spec(tmp_path) == ModelSpec(kind="tensors", labels=None, min_score=0.5, image=None)
+def test_a_model_without_model_toml_leaves_all_to_its_file(tmp_path: Path) -> None:
+    assert read_spec(tmp_path) == ModelSpec(kind=None, labels=None, min_score=0.5, image=None)
 
 
 def test_every_key_is_read() -> None:
@@ -25,9 +26,11 @@ def test_every_key_is_read() -> None:
         """
         kind = "detector"
         labels = {1 = "hand", 3 = "foot"}
+        signature = "detect"
         outputs = ["detection_boxes:0", "detection_scores"]
         min_score = 0.25
         run_timeout_s = 60
+        trusted_sha256 = ["%s"]
         [image]
         mode = "grey"
         crop = [0.1, 0, 0.9, 1]
@@ -42,25 +45,28 @@ def test_every_key_is_read() -> None:
         max_batch_size = 64
         max_batch_wait_ms = 2.5
         sizes = [1, 8, 64]
-        """,
+        """
+        % ("0123ABCD" * 8),
         FILE,
     )
     assert spec == ModelSpec(
         kind="detector",
         labels={1: "hand", 3: "foot"},
+        signature="detect",
         outputs=("detection_boxes", "detection_scores"),
         min_score=0.25,
         run_timeout_s=60,
         image=ImageSpec("grey", (0.1, 0.0, 0.9, 1.0), (64, 48), (-1.0, 1.0), "image_tensor"),
         device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
         batching=BatchingSpec(max_batch_size=64, max_batch_wait_ms=2.5, sizes=(1, 8, 64)),
+        trusted_sha256=("0123abcd" * 8,),
         file=FILE,
     )
 
 
-def test_labels_alone_make_a_classifier() -> None:
+def test_labels_alone_leave_the_kind_to_the_models_outputs() -> None:
     spec = parse_spec('labels = ["angry", "happy"]', FILE)
-    assert (spec.kind, spec.labels) == ("classifier", {0: "angry", 1: "happy"})
+    assert (spec.kind, spec.labels) == (None, {0: "angry", 1: "happy"})
 
 
 def test_a_kind_that_is_given_wins_over_labels() -> None:
@@ -87,10 +93,9 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
     [
         (
             "label = 1",
-            "has an unknown key label; "
-            "known are kind, labels, inputs, outputs, min_score, run_timeout_s, image, device, batching.",
+            f"has an unknown key label; known are {', '.join(TOP_KEYS)}.",
         ),
-        ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
+        ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input, wrap."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
         (
             "[batching]\nsize = [1]",
@@ -111,6 +116,8 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("labels = [1, 2]", "labels"),
         ('labels = {hand = "hand"}', "labels"),
         ('labels = {-1 = "hand"}', "labels"),
+        ("signature = 1", "signature"),
+        ('signature = ""', "signature"),
         ('outputs = "scores"', "outputs"),
         ('outputs = ["scores", "scores:0"]', "outputs"),
         ("min_score = 1.5", "min_score"),
@@ -181,3 +188,39 @@ def test_a_file_that_is_not_text_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.toml").write_bytes(b"\xff\xfe")
     with pytest.raises(SpecError, match=r"model\.toml cannot be read"):
         read_spec(tmp_path)
+
+
+def test_detections_are_read() -> None:
+    text = """
+    max_detections = 5
+    [detections]
+    boxes = "b:0"
+    scores = "s"
+    classes = "c"
+    count = "n"
+    order = "cxcywh"
+    unit = "pixels"
+    columns = { box = 2, score = 1 }
+    """
+    spec = parse_spec(text, FILE)
+    assert spec.max_detections == 5
+    assert spec.detections == DetectionSpec("b", "s", "c", "n", "cxcywh", "pixels", {"box": 2, "score": 1})
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("max_detections = 0", "max_detections must be a number of detections from 1 to 100000"),
+        ("max_detections = 2.0", "max_detections must be"),
+        ("[detections]\nbox = 'b'", "has an unknown key detections.box"),
+        ("[detections]\nboxes = ''", "detections.boxes must be the name of an output"),
+        ("[detections]\norder = 'yx'", "detections.order must be one of yxyx, xyxy, xywh, cxcywh"),
+        ("[detections]\nunit = 'pixel'", "detections.unit must be one of fractions, pixels"),
+        ("[detections]\ncolumns = 2", "detections.columns must be a table"),
+        ("[detections]\ncolumns = {box = 2}", "detections.columns needs box and score"),
+        ("[detections]\ncolumns = {box = -1, score = 0}", "detections.columns.box must be a place from 0"),
+        ("[image]\nwrap = 'zip'", "image.wrap must be one of none, example"),
+    ],
+)
+def test_what_is_wrong_with_detections_is_named(text: str, key: str) -> None:
+    assert key in refusal(text)

@@ -105,3 +105,20 @@ def test_several_artifacts_are_refused_by_name(tmp_path: Path) -> None:
     add_file(tmp_path, "m/1/old.h5")
     add_file(tmp_path, "m/1/new.pb")
     assert "holds several models, new.pb, old.h5; keep one" in load_error(tmp_path, "m")
+
+
+@pytest.mark.parametrize("path", ["export/1700000000/saved_model.pb", "a/saved_model.pbtxt", "saved_model.pbtxt"])
+def test_a_saved_model_may_lie_two_folders_deep_and_in_text_form(tmp_path: Path, path: str) -> None:
+    file = add_file(tmp_path, f"m/1/{path}")
+    assert find_model(tmp_path, "m").path == file.parent
+
+
+def test_a_saved_model_deeper_than_that_is_none(tmp_path: Path) -> None:
+    add_file(tmp_path, "m/1/a/b/c/saved_model.pb")
+    assert "holds no model" in load_error(tmp_path, "m")
+
+
+def test_several_saved_models_in_one_folder_are_told_with_their_paths(tmp_path: Path) -> None:
+    add_file(tmp_path, "m/1/export/1/saved_model.pb")
+    add_file(tmp_path, "m/1/export/2/saved_model.pb")
+    assert "holds several models, export/1, export/2; keep one" in load_error(tmp_path, "m")

@@ -46,17 +46,6 @@ def test_a_name_is_a_folder_of_the_store_or_no_model(store: Path, name: str) -> 
         assert found.path == store / "digits" / "1" / "model.pb"
 
 
-def test_a_link_in_the_store_is_followed_wherever_it_leads(tmp_path: Path) -> None:
-    file = add_model(tmp_path / "elsewhere" / "exported")
-    store = tmp_path / "store"
-    (store / "file" / "1").mkdir(parents=True)
-    (store / "folder").symlink_to(file.parents[1])
-    (store / "file" / "1" / "model.pb").symlink_to(file)
-    assert find_models(store) == ["file", "folder"]
-    for name in ("file", "folder"):
-        assert find_model(store, name).path.resolve() == file
-
-
 def test_a_link_to_nowhere_is_no_model(tmp_path: Path) -> None:
     (tmp_path / "lost").symlink_to(tmp_path / "nowhere")
     assert find_models(tmp_path) == []
