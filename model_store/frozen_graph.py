@@ -14,7 +14,7 @@ from model_store.graph_bytes import trial_bytes
 from model_store.graph_ends import Ends, find_ends
 from model_store.graph_file import read_graph
 from model_store.graph_function import GraphFunction, make_function, refuse_unknown_operations
-from model_store.graph_heads import Head
+from model_store.graph_heads import Head, with_types
 from model_store.graph_part import Run as GraphRun
 from model_store.graph_part import tensor_name
 from model_store.graph_ranks import with_found_ranks
@@ -49,10 +49,11 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
         ends = find_ends(graph, spec.inputs, spec.outputs)
         _refuse_variables(graph, ends)
         _refuse_what_may_not_run(path, spec, graph, ends)
-        ends = replace(ends, inputs=with_found_ranks(graph, ends.nodes, ends.inputs))
+        ends = _declared(graph, ends)
         tables = make_tables(graph, ends.nodes, path.parent)
         function = make_function(graph.part(ends.nodes), _feeds(ends.inputs), tables, ends.outputs)
         signature = Signature(_specs(_feeds(ends.inputs)), _specs(function.outputs))
+        strings = tuple(dict.fromkeys(trial_bytes(graph, ends.nodes, ends.inputs).values()))
     except Untrusted:
         raise
     # A damaged graph can make TensorFlow's parts meet any Python error.
@@ -60,7 +61,6 @@ def open_frozen_graph(path: Path, spec: ModelSpec) -> Program:
         raise LoadError(f"{path} cannot be used as a frozen graph: {one_line(error)}.") from None
     opened = partial(_open_rows, graph, ends, tables, signature)
     run = _run(function, signature)
-    strings = tuple(dict.fromkeys(trial_bytes(graph, ends.nodes, ends.inputs).values()))
     return Program("frozen_graph", signature, run, tables, open_rows=opened, trial_strings=strings)
 
 
@@ -74,15 +74,25 @@ def _refuse_variables(graph: NodeGraph, ends: Ends) -> None:
 
 
 def _refuse_what_may_not_run(path: Path, spec: ModelSpec, graph: NodeGraph, ends: Ends) -> None:
-    """Look through what leads to the outputs, and through what tables are filled with."""
+    """Look through what leads to the outputs, to what tables are filled with, and to inputs within the graph.
+
+    Nothing leads to those in a call, but TensorFlow can run parts of a graph as soon as it knows their shapes.
+    """
     fed = frozenset(map(tensor_name, ends.inputs))
     fills = fill_sources(graph, ends.nodes)
-    runs = ((ends.nodes, GraphRun((*ends.outputs.values(),), fed=fed)), (graph.needed(fills)[0], GraphRun((*fills,))))
-    for names, run in runs:
+    inner = [name for name, head in ends.inputs.items() if head.dtype is None]
+    for run in (GraphRun((*ends.outputs.values(),), fed=fed), GraphRun((*fills,)), GraphRun((*inner,))):
+        names, _ = graph.needed(run.targets, ends.inputs if run.fed else ())
         part = graph.part(names)
         modernize(part)
         refuse_unknown_operations(part)
         refuse_operators(path, spec, part, [run])
+
+
+def _declared(graph: NodeGraph, ends: Ends) -> Ends:
+    """With what the file does not declare of its inputs. From here on TensorFlow sees the graph."""
+    typed = with_types(graph, ends.inputs)
+    return replace(ends, inputs=with_found_ranks(graph, ends.nodes, typed))
 
 
 def _open_rows(graph: NodeGraph, ends: Ends, tables: Tables, signature: Signature, rows: int) -> Iterator[Run]:

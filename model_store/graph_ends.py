@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import tensorflow as tf
 
 from model_store.errors import LoadError
-from model_store.graph_heads import Head, find_heads, inner_head
+from model_store.graph_heads import Head, find_heads
 from model_store.graph_outputs import find_outputs
 from model_store.graph_shapes import told_shape
 from model_store.node_graph import NodeGraph, node_name
@@ -55,6 +55,7 @@ def find_ends(graph: NodeGraph, inputs: Sequence[str] | None, outputs: Sequence[
         nodes, met = graph.needed(wanted.values(), feeds)
         if met:
             _refuse_others(heads, nodes)
+            _refuse_unused(inputs or (), met)
             return Ends({name: _shaped(graph, name, feeds[name]) for name in feeds if name in met}, wanted, nodes)
     raise LoadError(f"it has no inputs: no placeholder leads to its outputs {', '.join(wanted)}")
 
@@ -79,7 +80,7 @@ def _named_inputs(graph: NodeGraph, heads: Heads, names: Sequence[str]) -> Heads
     for name in names:
         if node_name(name) not in graph.nodes:
             raise LoadError(f"it has no node {node_name(name)}, which inputs in model.toml asks for")
-    return {name: heads.get(name) or inner_head(graph, name) for name in names}
+    return {name: heads.get(name) or Head(None, None) for name in names}
 
 
 def _named_outputs(graph: NodeGraph, names: Sequence[str], feeds: Heads) -> dict[str, str]:
@@ -89,6 +90,12 @@ def _named_outputs(graph: NodeGraph, names: Sequence[str], feeds: Heads) -> dict
         if name in feeds:
             raise LoadError(f"its {name}, which outputs in model.toml asks for, is an input")
     return {name: name for name in names}
+
+
+def _refuse_unused(names: Sequence[str], met: Collection[str]) -> None:
+    unused = [name for name in names if name not in met]
+    if unused:
+        raise LoadError(f"its outputs do not need {', '.join(unused)}, which inputs in model.toml names")
 
 
 def _refuse_others(heads: Heads, nodes: Collection[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +24,12 @@ class Head:
     """A tensor that comes from outside of a graph.
 
     Attributes:
-        dtype: TensorFlow's type.
+        dtype: TensorFlow's type; None for a tensor within the graph, which does not declare it.
         shape: Sizes, None where they are open; None as a whole where even the rank is.
         default: The tensor that takes its place when nothing is given; None where there is none.
     """
 
-    dtype: tf.DType
+    dtype: tf.DType | None
     shape: Shape
     default: str | None = None
 
@@ -54,17 +54,25 @@ def is_placeholder(graph: NodeGraph, tensor: str) -> bool:
     return graph.nodes[node_name(tensor)].op in PLACEHOLDERS
 
 
-def inner_head(graph: NodeGraph, tensor: str) -> Head:
-    """A tensor within a graph as a head, for a graph that shall be entered there; raises LoadError."""
+def with_types(graph: NodeGraph, heads: Mapping[str, Head]) -> dict[str, Head]:
+    """The heads, those within the graph with type and shape, which only an import of what leads there shows.
+
+    Raises:
+        LoadError: There is no such tensor.
+    """
+    return {name: _inner_head(graph, name, head) if head.dtype is None else head for name, head in heads.items()}
+
+
+def _inner_head(graph: NodeGraph, tensor: str, head: Head) -> Head:
     names, _ = graph.needed([tensor])
     with tf.Graph().as_default() as imported:
         tf.graph_util.import_graph_def(graph.part(names), name="")
     tensors = imported.get_operation_by_name(node_name(tensor)).outputs
     index = int(tensor.partition(":")[2] or 0)
     if index >= len(tensors):
-        raise LoadError(f"it has no tensor {tensor}, which inputs in model.toml asks for")
+        raise LoadError(f"it has no tensor {tensor}, though a node takes it: it is damaged")
     shape = tensors[index].shape
-    return Head(tensors[index].dtype, None if shape.rank is None else tuple(shape.as_list()))
+    return Head(tensors[index].dtype, head.shape if shape.rank is None else tuple(shape.as_list()))
 
 
 def shape_of(proto: Any) -> Shape:

@@ -38,7 +38,7 @@ def with_switches_set(graph: NodeGraph, kept: Collection[str]) -> NodeGraph:
     for name, head in heads.items():
         value = switch_value(graph, name, head)
         if value is not None:
-            add_constant(constants, name, np.array(value, head.dtype.as_numpy_dtype))
+            add_constant(constants, name, np.array(value, tf.as_dtype(head.dtype).as_numpy_dtype))
     return replace(graph, nodes={**graph.nodes, **{node.name: node for node in constants.node}})
 
 
@@ -48,7 +48,7 @@ def switch_value(graph: NodeGraph, tensor: str, head: Head) -> Value | None:
     A switch is a scalar, or of unknown shape, whose name says what it is for. Where a dropout's name may mean what is
     kept or what is dropped, the graph tells: a rate is taken from 1 before it is used.
     """
-    if not head.may_be_scalar:
+    if head.dtype is None or not head.may_be_scalar:
         return None
     name = re.sub(r"_\d+$|[^a-z0-9]", "", node_name(tensor).rpartition("/")[2].lower())
     if head.dtype == tf.bool:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from model_store.errors import InvalidInput, LoadError, SpecError
+from model_store.errors import InvalidInput, LoadError, SpecError, Untrusted
 from model_store.loader import load
 from model_store.signature import TensorSpec
 from model_store.store import find_model
@@ -184,7 +184,7 @@ def test_model_toml_names_the_inputs_also_inner_ones(tmp_path: Path) -> None:
     [
         ('inputs = ["z"]', "it has no node z, which inputs in model.toml asks for"),
         ('inputs = ["a"]', "its outputs need b too, which is not among its inputs"),
-        ('inputs = ["a", "b", "a:1"]', "it has no tensor a:1, which inputs in model.toml asks for"),
+        ('inputs = ["a", "b", "a:1"]', "its outputs do not need a:1, which inputs in model.toml names"),
         ('outputs = ["a"]', "its a, which outputs in model.toml asks for, is an input"),
     ],
 )
@@ -321,3 +321,15 @@ def test_examples_that_the_graph_parses_are_given_as_bytes(tmp_path: Path) -> No
     example.features.feature["picture"].bytes_list.value.append(jpeg((10, 10, 10)))
     given = {"examples": np.array([example.SerializeToString()], object)}
     assert_same(opened(tmp_path), graph, given, given)
+
+
+def test_what_leads_to_an_inner_input_is_looked_through_before_tensorflow_sees_it(tmp_path: Path) -> None:
+    def build() -> None:
+        content = tf.reshape(tf.io.decode_raw(tf.io.read_file("/etc/passwd"), tf.uint8), (1, -1), name="content")
+        tf.multiply(
+            tf.cast(content, tf.float32, name="inner"), tf1.placeholder(tf.float32, (None, 1), name="x"), name="y"
+        )
+
+    put_graph(tmp_path, build, 'inputs = ["inner", "x"]')
+    with pytest.raises(Untrusted, match="ReadFile"):
+        load(find_model(tmp_path, "m"))
