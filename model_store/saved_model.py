@@ -10,7 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from model_store.concrete_program import changes_state, concrete_program
-from model_store.errors import LoadError
+from model_store.errors import LoadError, ModelStoreError
 from model_store.program import DEFAULT_SIGNATURE, Program, one_line
 from model_store.saved_model_file import INTERNAL_PREFIX, SavedModelFile
 from model_store.spec import ModelSpec
@@ -37,9 +37,11 @@ def open_saved_model(path: Path, spec: ModelSpec) -> Program:
     file = SavedModelFile.read(path)
     file.check_variables()
     try:
-        loaded, unloaded = file.load()
+        loaded, unloaded = file.load(_check)
         example = find_example(file.graph)
         programs, refused = _programs(_functions(loaded), loaded, (example,) if example else ())
+    except ModelStoreError:
+        raise
     # TensorFlow lets through whatever Python error its parts meet in a folder that is incomplete.
     except Exception as error:
         raise LoadError(f"{path} cannot be used as a SavedModel: {one_line(error)}.") from None
@@ -49,6 +51,10 @@ def open_saved_model(path: Path, spec: ModelSpec) -> Program:
     default = _default(programs, spec.signature)
     others = {name: program for name, program in programs.items() if name != default}
     return replace(programs[default], others=others, refused=refused)
+
+
+def _check(content: Any) -> None:
+    """Here is where a SavedModel message can be refused that TensorFlow is about to load."""
 
 
 def _functions(loaded: Any) -> dict[str, Any]:
