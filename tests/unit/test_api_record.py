@@ -17,6 +17,7 @@ def test_a_record_has_every_field_from_the_start() -> None:
         "status": "queued",
         "lane": "interactive",
         "tag": "",
+        "signature": None,
         "rows": 1,
         "created_at": "2026-09-21T14:13:20.000001Z",
         "started_at": None,
