@@ -77,9 +77,9 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
         idempotency.check_key(key)
     received = _receive(card)
     parameters = read_parameters([*request.args.items(multi=True), *received.named_values])
-    signature = card.by_signature(parameters.signature)
-    checked = _check_input(received, card, signature)
-    check_parameters(parameters, signature.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
+    wanted = card.by_signature(parameters.signature)
+    checked = _check_input(received, card, wanted)
+    check_parameters(parameters, wanted.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
     job = Job(
         id=job_id,
         model=card.name,
@@ -164,14 +164,14 @@ def _check_pictures(files: Sequence[bytes], signature: Signature) -> Input:
     return check_pictures(files, max_pixels, signature)
 
 
-def _check_input(received: Received, card: ModelCard, signature: SignatureCard) -> Input:
+def _check_input(received: Received, card: ModelCard, wanted: SignatureCard) -> Input:
     limits = services().settings
     if _is_picture(request.mimetype):
-        _check_takes_pictures(card, [signature])
-        return _check_pictures(received.files, signature.signature)
+        _check_takes_pictures(card, [wanted])
+        return _check_pictures(received.files, wanted.signature)
     if received.document is not None:
-        return check_json(received.document, signature.signature, limits.max_body_bytes)
-    return check_arrays(request.mimetype, received.body, signature.signature, limits.max_body_bytes)
+        return check_json(received.document, wanted.signature, limits.max_body_bytes)
+    return check_arrays(request.mimetype, received.body, wanted.signature, limits.max_body_bytes)
 
 
 def _is_picture(mimetype: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import tensorflow as tf
 
 from model_store.concrete_program import changes_state, concrete_program
-from model_store.errors import LoadError, Untrusted
+from model_store.errors import LoadError, ModelStoreError
 from model_store.program import DEFAULT_SIGNATURE, Program, one_line
 from model_store.saved_model_file import INTERNAL_PREFIX, SavedModelFile
 from model_store.saved_model_runs import refuse_saved_model
@@ -43,7 +43,7 @@ def open_saved_model(path: Path, spec: ModelSpec) -> Program:
         loaded, unloaded = file.load(partial(refuse_saved_model, path, spec))
         example = find_example(file.graph)
         programs, refused = _programs(_functions(loaded), loaded, (example,) if example else ())
-    except Untrusted:
+    except ModelStoreError:
         raise
     # TensorFlow lets through whatever Python error its parts meet in a folder that is incomplete.
     except Exception as error:

@@ -29,6 +29,14 @@ SHARD = re.compile(r"variables\.data-\d{5}-of-(\d{5})")
 VARIABLE_OPS = ("Variable", "VariableV2", "VarHandleOp")
 
 
+# Raises a ModelStoreError where a SavedModel message may not be loaded.
+Check = Callable[[Any], None]
+
+
+class Unloadable(Exception):
+    """TensorFlow refused a copy; its text is the reason alone."""
+
+
 @dataclass(frozen=True)
 class SavedModelFile:
     """A SavedModel on disk, read and not loaded.
@@ -72,16 +80,17 @@ class SavedModelFile:
                 f"{folder} misses {', '.join(missing[:3])}: a SavedModel is its whole folder; copy it again."
             )
 
-    def load(self, check: Callable[[Any], None]) -> tuple[Any, dict[str, str]]:
+    def load(self, check: Check) -> tuple[Any, dict[str, str]]:
         """Load it, with variables and tables.
 
         Args:
-            check: Is given each SavedModel message before TensorFlow, which runs what it says; may raise.
+            check: Called with each content that TensorFlow is about to load; it may be another than the file's.
 
         Returns:
             TensorFlow's object, and why signatures had to be left out, by name.
 
         Raises:
+            ModelStoreError: What the check raises.
             Exception: Of many kinds, where TensorFlow refuses it.
         """
         if self.file.name not in SAVED_MODEL_FILES or self._has_optimizer():
@@ -90,7 +99,7 @@ class SavedModelFile:
         try:
             return tf.saved_model.load(str(self.file.parent), tags=list(self.graph.meta_info_def.tags)), {}
         except Exception:
-            with suppress(LoadError):
+            with suppress(Unloadable):
                 if self._has_signatures():
                     return self._load_graph_alone(check)
             raise
@@ -101,7 +110,7 @@ class SavedModelFile:
     def _has_optimizer(self) -> bool:
         return any(node.slot_variables for node in self.graph.object_graph_def.nodes)
 
-    def _load_graph_alone(self, check: Callable[[Any], None]) -> tuple[Any, dict[str, str]]:
+    def _load_graph_alone(self, check: Check) -> tuple[Any, dict[str, str]]:
         """Load without Python's side of the model, and without signatures that TensorFlow cannot cut out of the graph.
 
         A Keras 2 model that was saved with its optimizer's slots cannot be restored as objects without Keras 2
@@ -116,27 +125,27 @@ class SavedModelFile:
         while True:
             try:
                 return self._load_copy(graph, check), refused
-            except LoadError as error:
+            except Unloadable as error:
                 at_fault = [name for name in graph.signature_def if f"signature '{name}' depends" in str(error)]
                 if not at_fault:
                     raise
                 del graph.signature_def[at_fault[0]]
                 refused[at_fault[0]] = "it depends on a placeholder that is none of its inputs"
 
-    def _load_copy(self, graph: Any, check: Callable[[Any], None]) -> Any:
-        """Load a changed graph, from a folder that leads to the same variables and assets; raises LoadError."""
+    def _load_copy(self, graph: Any, check: Check) -> Any:
+        """Load a changed graph, from a folder that leads to the same variables and assets; raises Unloadable."""
+        content = SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
+        check(content)
         with TemporaryDirectory() as copy:
             for entry in self.file.parent.iterdir():
                 if entry.name not in (*SAVED_MODEL_FILES, self.file.name):
                     (Path(copy) / entry.name).symlink_to(entry.resolve())
-            content = SavedModel(saved_model_schema_version=1, meta_graphs=[graph])
-            check(content)
             (Path(copy) / SAVED_MODEL_FILE).write_bytes(content.SerializeToString())
             try:
                 return tf.saved_model.load(copy)
             except Exception as error:
                 # Nobody who reads of it could find the copy.
-                raise LoadError(one_line(error).replace(copy, str(self.file.parent))) from None
+                raise Unloadable(one_line(error).replace(copy, str(self.file.parent))) from None
 
 
 def _parse(file: Path) -> Any:

@@ -19,6 +19,7 @@ from model_store.errors import InvalidInput, LoadError, PredictError, SpecError
 from model_store.loader import load
 from model_store.model import Model
 from model_store.saved_model import open_saved_model
+from model_store.saved_model_file import SavedModelFile
 from model_store.spec import ModelSpec
 from model_store.store import find_model
 from tests import tiny_models
@@ -474,3 +475,22 @@ def test_signatures_for_which_no_time_is_left_are_served_one_job_at_a_time(
     model.before_call = lambda: calls.append(1)
     model.predict({"x": X}, "rows")
     assert calls == [1]
+
+
+def test_whatever_tensorflow_is_about_to_load_is_shown_to_the_check_before(tmp_path: Path) -> None:
+    # Given a file of which TensorFlow can load a changed copy only
+    file = SavedModelFile.read(save_v1(tmp_path / "m", (["serve"], many)))
+    seen: list[Any] = []
+    file.load(seen.append)
+    assert len(seen) >= 2
+    assert "unfed" in seen[0].meta_graphs[0].signature_def
+    assert "unfed" not in seen[-1].meta_graphs[0].signature_def
+
+    # When the check refuses the copy, and not the file
+    def refuse_copy(content: Any) -> None:
+        if content is not file.content:
+            raise LoadError("Refused.")
+
+    # Then nothing is loaded
+    with pytest.raises(LoadError, match=r"Refused\."):
+        file.load(refuse_copy)

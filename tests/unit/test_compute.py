@@ -172,5 +172,7 @@ def test_the_first_part_that_fails_is_the_jobs_error_and_no_more_are_computed() 
     model = Doubling(bad=[4.0])
     sizes = enumerate([(1, 1.0), (2, 4.0), (3, 1.0)])
     parts = [Part({"x": np.full((1, size), value)}, (row,)) for row, (size, value) in sizes]
-    assert isinstance(Computer(model.predict, 8, takes_many_rows=lambda signature: True).run_parts(parts, ""), PredictError)
+    assert isinstance(
+        Computer(model.predict, 8, takes_many_rows=lambda signature: True).run_parts(parts, ""), PredictError
+    )
     assert model.calls == [1, 1]
