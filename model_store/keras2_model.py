@@ -95,7 +95,9 @@ class _Builder:
         if class_name == "Lambda" and self._runs_code:
             return make_lambda(description, self._custom_objects)
         if class_name in self._custom_objects:
-            return self._custom_objects[class_name].from_config(dict(config))
+            return self._custom_objects[class_name].from_config(
+                {**config, "name": keras_3_name(layer_name(description))}
+            )
         stock = OWN_LAYERS.get(class_name) or layer_class(class_in_keras_3(class_name, config))
         if stock is None:
             raise LoadError(f"needs the layer {class_name}, which Keras does not have.")

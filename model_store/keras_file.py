@@ -34,12 +34,12 @@ def open_keras_file(path: Path, spec: ModelSpec) -> Program:
     if keras.backend.backend() != "tensorflow":
         raise LoadError(f"{path} needs Keras on TensorFlow, but Keras is set to {keras.backend.backend()}.")
     custom_objects = find_custom_objects(spec)
+    trusted = is_trusted(path, spec)
     try:
         config = read_config(path)
-        trusted = is_trusted(path, spec)
-        if not trusted:
-            refuse_code(config, custom_objects)
         load = _load_keras_3 if config.major == 3 else _load_keras_2
+        if not trusted:
+            _quietly(lambda: refuse_code(config, custom_objects))
         return trace(*_quietly(lambda: load(path, config, custom_objects, trusted)))
     except LoadError as error:
         raise LoadError(f"{path} {error}") from None
