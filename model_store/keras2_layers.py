@@ -64,21 +64,10 @@ _TRAINING_ONLY = frozenset({"init", "inner_init", "W_learning_rate_multiplier", 
 # What says how something was computed or built, and not what.
 _IMMATERIAL = frozenset(
     {
-        *("batch_input_shape", "batch_shape", "input_shape", "input_dtype", "input_length", "implementation"),
-        *(
-            "dropout",
-            "recurrent_dropout",
-            "consume_less",
-            "fused",
-            "rng_type",
-            "trainable",
-            "autocast",
-            "dynamic",
-            "synchronized",
-            "vocabulary_size",
-        ),
-        *("query_shape", "key_shape", "value_shape", "renorm_clipping", "renorm_momentum", "experimental_autocast"),
-        *("keep_state", "activity_regularizer", "unit_forget_bias", "build_input_shape"),
+        *("batch_input_shape", "batch_shape", "build_input_shape", "input_shape", "input_dtype", "input_length"),
+        *("query_shape", "key_shape", "value_shape", "vocabulary_size", "autocast", "experimental_autocast", "dynamic"),
+        *("consume_less", "implementation", "fused", "synchronized", "keep_state", "rng_type", "unit_forget_bias"),
+        *("dropout", "recurrent_dropout", "renorm_clipping", "renorm_momentum", "trainable", "activity_regularizer"),
     }
 )
 # Arguments that Keras 3 does not have any more, with the only value that means what Keras 3 does.
@@ -128,31 +117,38 @@ def translate(class_name: str, config: Mapping[str, Any], known: Collection[str]
         LoadError: An argument asks for what Keras 3 does not have.
     """
     target = class_in_keras_3(class_name, config)
-    arguments = _in_words_of_keras_3(target, config)
+    if target == "Identity":
+        return {"name": config.get("name")}
+    arguments = _with_old_defaults(class_name, _in_words_of_keras_3(target, config))
     if class_name == "Merge":
         arguments = _merged(target, arguments)
-    if class_name in ("GRU", "GRUCell", "GRUV1"):
-        # Without the argument the file is older than the choice, which Keras 3 decides the other way.
-        arguments.setdefault("reset_after", False)
-    if arguments.get("stateful"):
-        # What one job leaves behind is nothing that the next one should find.
-        arguments["stateful"] = False
-    if class_name.startswith("CuDNN"):
-        arguments |= {"activation": "tanh", "recurrent_activation": "sigmoid"}
-        arguments |= {"reset_after": True} if class_name == "CuDNNGRU" else {}
-    if class_name in ("LSTM", "GRU") and "recurrent_activation" not in arguments:
-        arguments["recurrent_activation"] = "hard_sigmoid"
     allowed = {*known, *(("name", "dtype") if takes_any else ())}
-    kept = {key: value for key, value in arguments.items() if key in allowed and not _is_for_training(key)}
     for key, value in arguments.items():
         if key not in allowed and not _may_be_left_out(key, value):
             raise LoadError(
                 f"has a layer {config.get('name')!r} ({class_name}) with {key} = {value!r}, which Keras 3 does not "
                 "have. Load it with the Keras that made it, and save it with model.export(folder)."
             )
-    if target not in LOOKUPS:
-        kept = {key: _CONVERTED[key](value) if key in _CONVERTED else value for key, value in kept.items()}
-    return kept
+    kept = {key: value for key, value in arguments.items() if key in allowed and not _is_for_training(key)}
+    if target in LOOKUPS:
+        return kept
+    return {key: _CONVERTED[key](value) if key in _CONVERTED else value for key, value in kept.items()}
+
+
+def _with_old_defaults(class_name: str, arguments: Arguments) -> Arguments:
+    """Where the file says nothing, or what Keras 3 would take otherwise: as it was when the file was written."""
+    if class_name in ("LSTM", "GRU"):
+        arguments.setdefault("recurrent_activation", "hard_sigmoid")
+    if class_name in ("GRU", "GRUCell", "GRUV1"):
+        arguments.setdefault("reset_after", False)
+    if class_name in ("CuDNNLSTM", "CuDNNGRU"):
+        arguments |= {"activation": "tanh", "recurrent_activation": "sigmoid"}
+    if class_name == "CuDNNGRU":
+        arguments["reset_after"] = True
+    if arguments.get("stateful"):
+        # What one job leaves behind is nothing that the next one should find.
+        arguments["stateful"] = False
+    return arguments
 
 
 def _in_words_of_keras_3(target: str, config: Mapping[str, Any]) -> Arguments:

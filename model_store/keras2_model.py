@@ -36,12 +36,14 @@ class BuiltModel:
         layers: Its layers under the names that the file has for them, in the file's order.
         input_names: Names of its inputs, in the order in which they are flattened.
         output_names: The same for its outputs, which may repeat.
+        members: The layers of each model within, in the file's order, by the id of the model.
     """
 
     model: Any
     layers: Mapping[str, Any]
     input_names: Sequence[str]
     output_names: Sequence[str]
+    members: Mapping[int, Sequence[Any]]
 
 
 def build_model(description: Object, custom_objects: Mapping[str, Any], runs_code: bool = False) -> BuiltModel:
@@ -66,11 +68,13 @@ class _Builder:
         self._runs_code = runs_code
         # Layers that stand in several models, by the number that the file gives them.
         self._shared: dict[int, Any] = {}
+        self._members: dict[int, Sequence[Any]] = {}
 
     def model(self, description: Object) -> BuiltModel:
-        if description["class_name"] == "Sequential":
-            return self._sequential(description)
-        return self._functional(description)
+        is_sequential = description["class_name"] == "Sequential"
+        built = self._sequential(description) if is_sequential else self._functional(description)
+        self._members[id(built.model)] = list(built.layers.values())
+        return built
 
     def layer(self, description: Object) -> Any:
         number = description.get("shared_object_id")
@@ -95,7 +99,9 @@ class _Builder:
         if class_name == "Lambda" and self._runs_code:
             return make_lambda(description, self._custom_objects)
         if class_name in self._custom_objects:
-            return self._custom_objects[class_name].from_config(dict(config))
+            return self._custom_objects[class_name].from_config(
+                {**config, "name": keras_3_name(layer_name(description))}
+            )
         stock = OWN_LAYERS.get(class_name) or layer_class(class_in_keras_3(class_name, config))
         if stock is None:
             raise LoadError(f"needs the layer {class_name}, which Keras does not have.")
@@ -134,11 +140,11 @@ class _Builder:
         layers = {layer_name(member): self.layer(member) for member in members}
         shape = _input_shape(first) or _built_shape(description)
         if shape is None:
-            return BuiltModel(keras.Sequential(list(layers.values()), name=name), layers, (), ())
+            return BuiltModel(keras.Sequential(list(layers.values()), name=name), layers, (), (), self._members)
         input_name = layer_name(first) if first["class_name"] == "InputLayer" else f"{layer_name(first)}_input"
-        tensor = _input(keras_3_name(input_name), shape, fields(_innermost_first(first)))
+        tensor = _input(input_name, shape, fields(_innermost_first(first)))
         model = keras.Sequential([tensor, *layers.values()], name=name)
-        return BuiltModel(model, layers, (input_name,), (next(reversed(layers), input_name),))
+        return BuiltModel(model, layers, (input_name,), (next(reversed(layers), input_name),), self._members)
 
     def _functional(self, description: Object) -> BuiltModel:
         config, members = fields(description), inner_layers(description)
@@ -148,7 +154,7 @@ class _Builder:
         for member in members:
             name = layer_name(member)
             if member["class_name"] == "InputLayer":
-                tensors[name] = _input(keras_3_name(name), _input_shape(member), fields(member))
+                tensors[name] = _input(name, _input_shape(member), fields(member))
             else:
                 layers[name] = self.layer(member)
                 calls[name] = [read_call(node, names) for node in member.get("inbound_nodes", ())]
@@ -160,7 +166,7 @@ class _Builder:
             replaced(outputs, graph.tensor),
             name=keras_3_name(config.get("name") or "model"),
         )
-        return BuiltModel(model, layers, _input_names(inputs), _output_names(outputs))
+        return BuiltModel(model, layers, _input_names(inputs), _output_names(outputs), self._members)
 
 
 def _call(layer: Any, inputs: Any, keywords: Mapping[str, Any]) -> Any:
@@ -178,7 +184,7 @@ def _input(name: str, shape: Sequence[int | None] | None, config: Mapping[str, A
         raise LoadError(f"is damaged: its input {name!r} has no shape.")
     if config.get("sparse") or config.get("ragged"):
         raise LoadError(f"has a sparse or ragged input {name!r}, which cannot be sent; make it one of plain arrays.")
-    return keras.Input(batch_shape=shape, name=name, dtype=dtype_name(config.get("dtype")))
+    return keras.Input(batch_shape=shape, name=keras_3_name(name), dtype=dtype_name(config.get("dtype")))
 
 
 def _input_shape(layer: Object) -> Sequence[int | None] | None:

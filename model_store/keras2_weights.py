@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import h5py
@@ -16,8 +18,16 @@ Values = list[tuple[str, np.ndarray]]
 TOP_LEVEL = "top_level_model_weights"
 
 
-def assign_weights(file: h5py.File, layers: Mapping[str, Any]) -> None:
+def assign_weights(
+    file: h5py.File, layers: Mapping[str, Any], members: Mapping[int, Sequence[Any]] = MappingProxyType({})
+) -> None:
     """Assign all values of the file to the layers of the model, by the layers' names in the file.
+
+    Args:
+        file: The open file.
+        layers: The model's layers by name.
+        members: The layers of each model within, in the file's order, by the id of the model; where there are none,
+            the order is Keras 3's.
 
     Raises:
         LoadError: A value has no variable, a variable no value, or their shapes differ.
@@ -26,7 +36,8 @@ def assign_weights(file: h5py.File, layers: Mapping[str, Any]) -> None:
     saved = saved_layers(file)
     if TOP_LEVEL in group and _values(group[TOP_LEVEL]):
         raise LoadError("has weights outside of its layers, whose meaning only its own code knows.")
-    wanted = {name: variables for name, layer in layers.items() if (variables := _variables(layer))}
+    ordered = {name: [*chain(*_variables(layer, members))] for name, layer in layers.items()}
+    wanted = {name: variables for name, variables in ordered.items() if variables}
     _compare("layers with weights", wanted.keys(), set(saved))
     for name in saved:
         shapes = [tuple(variable.shape) for variable in wanted[name]]
@@ -64,9 +75,14 @@ def _values(group: h5py.Group) -> Values:
     return [(name, np.asarray(group[name])) for name in _names(group, "weight_names")]
 
 
-def _variables(layer: Any) -> list[Any]:
-    """In the order in which Keras writes them."""
-    return [] if not hasattr(layer, "weights") else [*layer.trainable_weights, *layer.non_trainable_weights]
+def _variables(layer: Any, members: Mapping[int, Sequence[Any]]) -> tuple[list[Any], list[Any]]:
+    """Those that are trained and those that are not, each in the order in which Keras writes them."""
+    # A wrapper of a model has no weights but those of the model.
+    inner = members.get(id(layer)) or members.get(id(getattr(layer, "layer", None)))
+    if inner is None:
+        return getattr(layer, "trainable_weights", []), getattr(layer, "non_trainable_weights", [])
+    pairs = [_variables(member, members) for member in inner]
+    return [one for trained, _ in pairs for one in trained], [one for _, fixed in pairs for one in fixed]
 
 
 def _assign(layer: str, variables: Sequence[Any], values: Values) -> None:

@@ -19,8 +19,16 @@ BASES = (
     keras.dtype_policies.DTypePolicy,
     keras.quantizers.Quantizer,
     keras.random.SeedGenerator,
+    # A model within can say how it was trained.
+    keras.optimizers.Optimizer,
+    keras.optimizers.schedules.LearningRateSchedule,
+    keras.losses.Loss,
+    keras.metrics.Metric,
 )
-FUNCTION_MODULES = ("keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.ops")
+FUNCTION_MODULES = (
+    *("keras.activations", "keras.initializers", "keras.regularizers", "keras.constraints", "keras.ops"),
+    *("keras.losses", "keras.metrics"),
+)
 # These make objects from descriptions, instead of computing.
 NOT_COMPUTING = frozenset({"get", "serialize", "deserialize"})
 

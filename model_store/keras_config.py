@@ -56,10 +56,15 @@ def read_config(path: Path) -> KerasConfig:
     try:
         text, version = _read_zip(path) if is_zip else _read_hdf5(path)
         model = json.loads(text)
-    except (OSError, KeyError, ValueError, RuntimeError, RecursionError, zipfile.BadZipFile) as error:
+    except LoadError:
+        raise
+    # Both libraries let through whatever their parts meet in a damaged file.
+    except Exception as error:
         raise LoadError(f"is damaged or only a part of a Keras file: {one_line(error)}.") from None
     if not isinstance(model, dict):
         raise LoadError(f"describes no model: expected a JSON object, got {type(model).__name__}.")
+    # How it was trained, of which nothing is made here.
+    model.pop("compile_config", None)
     return KerasConfig(model, _major(version, model), is_zip)
 
 

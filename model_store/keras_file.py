@@ -22,6 +22,14 @@ from model_store.program import Program, one_line
 from model_store.spec import ModelSpec
 from model_store.trust import is_trusted
 
+# A model, and the names of its inputs and outputs as Keras flattens them.
+Loaded = tuple[Any, Sequence[str], Sequence[str]]
+
+NEVER_BUILT = (
+    "does not say what its model takes, as it was never built. Call it once on an example before saving it, or export "
+    "it with model.export(folder)."
+)
+
 
 def open_keras_file(path: Path, spec: ModelSpec) -> Program:
     """Open a Keras model for inference; one that brings its own code is refused unless model.toml trusts this file.
@@ -34,12 +42,12 @@ def open_keras_file(path: Path, spec: ModelSpec) -> Program:
     if keras.backend.backend() != "tensorflow":
         raise LoadError(f"{path} needs Keras on TensorFlow, but Keras is set to {keras.backend.backend()}.")
     custom_objects = find_custom_objects(spec)
+    trusted = is_trusted(path, spec)
     try:
         config = read_config(path)
-        trusted = is_trusted(path, spec)
-        if not trusted:
-            refuse_code(config, custom_objects)
         load = _load_keras_3 if config.major == 3 else _load_keras_2
+        if not trusted:
+            _quietly(lambda: refuse_code(config, custom_objects))
         return trace(*_quietly(lambda: load(path, config, custom_objects, trusted)))
     except LoadError as error:
         raise LoadError(f"{path} {error}") from None
@@ -58,9 +66,6 @@ def _quietly(load: Callable[[], Any]) -> Any:
         raise LoadError(f"is refused by Keras {keras.__version__}: {one_line(error)}.") from None
 
 
-Loaded = tuple[Any, Sequence[str], Sequence[str]]
-
-
 def _load_keras_2(path: Path, config: KerasConfig, custom_objects: Mapping[str, Any], trusted: bool) -> Loaded:
     built = build_model(config.model, custom_objects, trusted)
     if not built.input_names:
@@ -69,14 +74,8 @@ def _load_keras_2(path: Path, config: KerasConfig, custom_objects: Mapping[str, 
         assign_archived_weights(path, config.model, built.model)
     else:
         with h5py.File(path) as file:
-            assign_weights(file, built.layers)
+            assign_weights(file, built.layers, built.members)
     return built.model, built.input_names, built.output_names
-
-
-NEVER_BUILT = (
-    "does not say what its model takes, as it was never built. Call it once on an example before saving it, or export "
-    "it with model.export(folder)."
-)
 
 
 def _load_keras_3(path: Path, config: KerasConfig, custom_objects: Mapping[str, Any], trusted: bool) -> Loaded:

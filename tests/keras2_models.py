@@ -137,6 +137,23 @@ def branches_of_one_shape_and_names_in_no_order() -> Any:
 
 
 @kind
+def branches_within_models() -> Any:
+    inner = branches_of_one_shape_and_names_in_no_order()
+    x = keras2.Input((2, 3), name="x")
+    return keras2.Model(x, layers.TimeDistributed(inner)(layers.TimeDistributed(sequential(inner, layers.Dense(3)))(x)))
+
+
+@kind
+def pictures_that_were_varied_in_training() -> Any:
+    return sequential(
+        layers.RandomHeight(0.2, input_shape=(6, 6, 3)),
+        layers.RandomWidth(0.2),
+        layers.RandomFlip(),
+        layers.Rescaling(2.0),
+    )
+
+
+@kind
 def models_in_models_partly_frozen() -> Any:
     inner = sequential(layers.Dense(4, input_shape=(4,)), layers.BatchNormalization(), layers.Dense(4))
     inner.layers[0].trainable = False

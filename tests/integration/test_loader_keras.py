@@ -123,6 +123,20 @@ def test_keras_own_words_are_passed_on_in_one_line(tmp_path: Path) -> None:
     assert f"is refused by Keras {keras.__version__}: " in refusal(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
+@pytest.mark.parametrize("name", ["m.h5", "m.keras"])
+def test_how_a_model_was_trained_does_not_matter(tmp_path: Path, name: str) -> None:
+    # Given a model that was compiled with a function of somebody's own, and one within that was compiled, too
+    inner = functional(keras.layers.Dense(2))
+    inner.compile(keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)), "mse", ["mae"])
+    model = functional(inner)
+    model.compile("adam", loss=lambda wanted, given: wanted - given)
+    put(tmp_path, model, name)
+    rows = np.ones((2, 3), "float32")
+    (output,) = loaded(tmp_path).predict({"x": rows}).values()
+    np.testing.assert_allclose(output, np.asarray(model(rows)), atol=1e-5)
+
+
 def test_a_sequential_model_is_served(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(2, name="y")])
     put(tmp_path, model)
