@@ -64,4 +64,5 @@ def _row(text: str | None, rows: int) -> int:
         return 0
     if text is not None and ROW.fullmatch(text) and int(text) < rows:
         return int(text)
-    raise InvalidParameter("row", f"which of the {rows} pictures, from 0 to {rows - 1}", repr(text)[:80])
+    got = "none" if text is None else repr(text)[:80]
+    raise InvalidParameter("row", f"which of the {rows} pictures, from 0 to {rows - 1}", got)

@@ -104,8 +104,8 @@ def test_labels_are_checked_against_the_classes(tmp_path: Path) -> None:
         put(tmp_path, lambda x: {"y": 2 * x}, toml='labels = ["a", "b"]', x=ROWS)
 
 
-def test_a_detector_must_give_boxes_scores_and_classes(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"needs the outputs detection_boxes, .* but the model gives y"):
+def test_a_detector_must_give_boxes_and_scores(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"needs the outputs detection_boxes and detection_scores, .*; it gives y"):
         put(tmp_path, lambda x: {"y": 2 * x}, toml='kind = "detector"', x=ROWS)
 
 
