@@ -27,7 +27,7 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
         ModelStoreError: any step failed; the sentence names the file.
     """
     stored = find_model(settings.model_store, name)
-    device = place(merged_device(read_spec(stored.folder).device, settings, _cores()))
+    device = place(merged_device(read_spec(stored.folder).device, settings, _cores()), settings.gpu_turn)
     model = load(stored)
     row_ms = model.warm_up()
     # TensorFlow's million objects live as long as the process; looking through them again with each full collection
