@@ -69,7 +69,7 @@ class ModelRecord:
             return ModelStatus.READY
         if self.failure or self.gave_up:
             return ModelStatus.FAILED
-        if self.waits_for:
+        if self.waits_for and self.expected:
             return ModelStatus.EVICTED
         return ModelStatus.LOADING if self.expected else ModelStatus.OFFLINE
 

@@ -15,6 +15,7 @@ from tasks.supervisor.broker import Broker
 from tasks.supervisor.first_guess import guess_bytes, newest_version
 from tasks.supervisor.life import Life, Phase
 from tasks.supervisor.memory_budget import Known, MemoryBudget, limit_bytes
+from tasks.supervisor.memory_news import MemoryNews
 from tasks.supervisor.memory_plan import Plan
 from tasks.supervisor.process_memory import TreeMemory, measure
 from tasks.supervisor.service import Service
@@ -23,9 +24,6 @@ from tasks.supervisor.supervisord import ProcessState, Supervisord
 #: How often it looks: while a model is out or on its way, and while all are in memory.
 LOOK_EVERY_S = 1.0
 LOOK_AT_REST_EVERY_S = 2.0
-
-#: A model's memory is told anew when it has changed by this part.
-_WORTH_TELLING = 0.02
 
 
 class Eviction:
@@ -50,52 +48,49 @@ class Eviction:
         say: Callable[[str], None],
     ) -> None:
         self._names = {service.model: service.name for service in services if service.model}
+        self._models = {name: model for model, name in self._names.items()}
         self._settings = settings
         self._lives = lives
         self._supervisord = supervisord
         self._broker = broker
         self._say = say
-        self._budget: MemoryBudget | None = None
+        self._news = MemoryNews(broker, say)
+        self._budget = MemoryBudget(limit_bytes(settings), {}, settings.idle_evict_s)
         self._due_s = float("-inf")
-        self._told_words: dict[str, str | None] = dict.fromkeys(self._names)
-        self._told_bytes: dict[str, int] = {}
-        self._told_large: set[str] = set()
 
     def step(self, states: Mapping[str, ProcessState], now_s: float) -> None:
         """Look at all workers, if it is time, and act.
 
         Raises:
-            BrokerUnavailable: it was not asked; nothing was done.
+            BrokerUnavailable: it could not be asked, and nothing was done; or it could not be told what was done.
+            Unreachable: supervisord did not answer; the next step may succeed.
         """
         if now_s < self._due_s or not self._names:
             return
         # Before anybody is asked: a broker that hangs must not hold up each look at the services.
         self._due_s = now_s + LOOK_EVERY_S
-        self._budget = self._budget or self._begin()
+        if not self._budget.known:
+            self._budget.known |= self._remembered()
         demand = self._broker.demand(list(self._names))
         memory = self._measure(states)
-        lives = self._model_lives()
-        plan = self._budget.look(lives, memory, demand, now_s)
-        self._act(plan)
-        for model, life in self._budget.lives_after(plan, lives, now_s).items():
-            self._lives[self._names[model]] = life
+        plan = self._budget.look(self._model_lives(), memory, demand, now_s)
+        self._carry_out(plan, now_s)
         self._end_idle_leavers(demand, now_s)
-        self._tell(plan, memory)
-        if all(life.phase in (Phase.READY, Phase.GIVEN_UP) for life in self._model_lives().values()):
+        lives = self._model_lives()
+        self._news.tell(self._budget, plan, lives, memory)
+        if all(life.phase in (Phase.READY, Phase.GIVEN_UP) for life in lives.values()):
             self._due_s = now_s + LOOK_AT_REST_EVERY_S
 
-    def take_end(self, service: Service, now_s: float) -> None:
+    def take_end(self, service: str, now_s: float) -> None:
         """A worker that was told to stop has ended."""
-        assert service.model and self._budget
-        life = self._lives[service.name]
-        self._lives[service.name] = self._budget.life_after_leaving(service.model, life, now_s)
+        life = self._lives[service]
+        self._lives[service] = self._budget.life_after_leaving(self._models[service], life, now_s)
         self._due_s = now_s
 
-    def _begin(self) -> MemoryBudget:
+    def _remembered(self) -> dict[str, Known]:
         """What earlier systems left in Redis of each model, or a guess."""
         records = self._broker.models()
-        known = {model: _known(self._settings, model, records.get(model)) for model in self._names}
-        return MemoryBudget(limit_bytes(self._settings), known, self._settings.idle_evict_s)
+        return {model: _known(self._settings, model, records.get(model)) for model in self._names}
 
     def _model_lives(self) -> dict[str, Life]:
         return {model: self._lives[name] for model, name in self._names.items()}
@@ -105,63 +100,25 @@ class Eviction:
         measured = measure(pids.values())
         return {model: measured[pid] for model, pid in pids.items() if pid in measured}
 
-    def _act(self, plan: Plan) -> None:
+    def _carry_out(self, plan: Plan, now_s: float) -> None:
+        after = self._budget.lives_after(plan, self._model_lives(), now_s)
         for model, reason in plan.stop.items():
+            # Before it is told: to be told twice would end it amid its batch.
+            self._lives[self._names[model]] = after[model]
             self._supervisord.ask_to_end(self._names[model])
             self._say(f"{self._names[model]} is stopped {reason}; its next job starts it again.")
         for model in plan.start:
-            if self._life(model).phase is Phase.OUT:
+            if self._lives[self._names[model]].phase is Phase.OUT:
                 self._say(f"{self._names[model]} is started, as jobs wait for it.")
             self._supervisord.start_service(self._names[model])
+        self._lives |= {self._names[model]: life for model, life in after.items()}
 
     def _end_idle_leavers(self, demand: Mapping[str, Demand], now_s: float) -> None:
-        # One that computes has all the time it needs; its watchdog sees to a call that never ends.
+        # One that computes has all the time that it needs; its watchdog sees to a call that never ends.
         for model, life in self._model_lives().items():
             is_late = life.phase is Phase.LEAVING and now_s - life.since_s > self._settings.stop_grace_s
             if is_late and not demand[model].running:
                 self._supervisord.stop_service(self._names[model])
-
-    def _tell(self, plan: Plan, memory: Mapping[str, TreeMemory]) -> None:
-        words = {model: self._words(model, plan) for model in self._names}
-        new_words = {model: text for model, text in words.items() if text != self._told_words[model]}
-        new_bytes = {
-            model: known.most_bytes
-            for model, known in self._known().items()
-            if model in memory and _differ(known.most_bytes, self._told_bytes.get(model, 0))
-        }
-        if new_words or new_bytes:
-            self._broker.publish_memory(new_words, new_bytes)
-        self._told_words |= new_words
-        self._told_bytes |= new_bytes
-        self._tell_large(memory)
-
-    def _words(self, model: str, plan: Plan) -> str | None:
-        """What keeps a model out of memory; None: it is not out, or not known well enough for jobs to be taken."""
-        life = self._life(model)
-        if life.phase is Phase.STARTING and life.recalled:
-            return "its worker, which is starting"
-        if life.phase not in (Phase.OUT, Phase.LEAVING) or not self._known()[model].is_tried:
-            return None
-        if in_the_way := plan.waits_for.get(model):
-            return f"memory, until {' and '.join(in_the_way)} can make room"
-        return "a job, which starts its worker"
-
-    def _tell_large(self, memory: Mapping[str, TreeMemory]) -> None:
-        assert self._budget
-        for model, tree in memory.items():
-            if tree.own_bytes > self._budget.room_bytes and model not in self._told_large:
-                self._told_large.add(model)
-                self._say(
-                    f"{self._names[model]} alone takes {_mb(tree.own_bytes)} MB, more than the "
-                    f"{_mb(self._budget.room_bytes)} MB that the memory limit leaves to all models; it is served alone."
-                )
-
-    def _known(self) -> Mapping[str, Known]:
-        assert self._budget
-        return self._budget.known
-
-    def _life(self, model: str) -> Life:
-        return self._lives[self._names[model]]
 
 
 def _known(settings: Settings, model: str, record: ModelRecord | None) -> Known:
@@ -169,11 +126,3 @@ def _known(settings: Settings, model: str, record: ModelRecord | None) -> Known:
     card = record.card if record else None
     is_tried = card is not None and card.get("version") == newest_version(settings.model_store, model)
     return Known(last_bytes, is_tried)
-
-
-def _differ(now_bytes: int, told_bytes: int) -> bool:
-    return abs(now_bytes - told_bytes) > _WORTH_TELLING * told_bytes
-
-
-def _mb(size_bytes: int) -> int:
-    return size_bytes // 1_000_000

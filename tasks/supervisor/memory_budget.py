@@ -92,11 +92,11 @@ class MemoryBudget:
 
     Args:
         limit: of all workers together, in bytes.
-        known: of each model, in the order in which they start.
+        known: of each model, in the order in which they start; changed with each look.
         idle_stop_s: see `memory_plan.plan`.
     """
 
-    def __init__(self, limit: int, known: Mapping[str, Known], idle_stop_s: float | None) -> None:
+    def __init__(self, limit: int, known: dict[str, Known], idle_stop_s: float | None) -> None:
         self._limit_bytes = limit
         self._idle_stop_s = idle_stop_s
         self._shared_bytes = SHARED_BYTES

@@ -116,7 +116,7 @@ class Watcher:
             self.lives[service.name] = life.started(now_s)
         elif life.phase is Phase.LEAVING and not pid:
             self._broker.retire_workers(str(service.model))
-            self._eviction.take_end(service, now_s)
+            self._eviction.take_end(service.name, now_s)
         elif life.phase in (Phase.STARTING, Phase.READY) and not pid:
             self._take_end(service, now_s, may_start)
         elif life.phase is Phase.STARTING and service.readiness.holds(pid, now_s - life.since_s, self._broker):
