@@ -48,6 +48,7 @@ class Known:
         last_bytes: The most that its worker took in its latest life that came to be ready, or a guess.
         is_tried: It was ready once, in its present version, so the API can check its jobs.
         life_bytes: The most that its worker has taken since it was started.
+        started_s: When its worker was started.
         used_s: When it last had a job.
         wanted_s: Since when its jobs wait for its worker to come back.
         ended: How many of its jobs had ended at the last look.
@@ -56,6 +57,7 @@ class Known:
     last_bytes: int
     is_tried: bool
     life_bytes: int = 0
+    started_s: float = 0.0
     used_s: float = float("-inf")
     wanted_s: float | None = None
     ended: int | None = None
@@ -160,6 +162,8 @@ class MemoryBudget:
     def _use(self, name: str, life: Life, memory: TreeMemory | None, demand: Demand, now_s: float) -> MemoryUse:
         known, standing = self.known[name], _STANDINGS[life.phase]
         now_bytes = memory.own_bytes if memory else 0
+        if standing is Standing.STARTING:
+            known.started_s = life.since_s
         known.take_memory(standing, now_bytes)
         known.take_demand(standing, demand, now_s)
         return MemoryUse(
@@ -168,6 +172,7 @@ class MemoryBudget:
             now_bytes=now_bytes,
             most_bytes=known.most_bytes,
             since_s=life.since_s,
+            load_s=life.since_s - known.started_s if standing is Standing.READY else 0.0,
             used_s=known.used_s,
             is_busy=demand.unfinished > 0,
             wanted_s=self._wanted_s(name, life) if standing is Standing.OUT else None,

@@ -53,10 +53,11 @@ class MemoryNews:
             self._broker.publish_memory(new_words, new_bytes)
         self._words |= new_words
         self._bytes |= new_bytes
-        self._say_large(max(budget.room_bytes, 0), memory)
+        ready = {name: tree for name, tree in memory.items() if lives[name].phase is Phase.READY}
+        self._say_large(max(budget.room_bytes, 0), ready)
 
-    def _say_large(self, room_bytes: int, memory: Mapping[str, TreeMemory]) -> None:
-        for name, tree in memory.items():
+    def _say_large(self, room_bytes: int, ready: Mapping[str, TreeMemory]) -> None:
+        for name, tree in ready.items():
             if tree.own_bytes > room_bytes and name not in self._large:
                 self._large.add(name)
                 self._say(

@@ -1,8 +1,8 @@
 """Which models have a worker when there is not memory for all: who gives way, who comes back; pure.
 
 A model that jobs wait for comes back in its turn, the one that has waited longest first. Idle models give way to it,
-the least recently used first; then busy ones, once they have served for `SERVICE_S`. So two models that do not fit
-together and both have jobs take turns, and none waits for ever.
+the least recently used first; then busy ones, once they have served for a while. So two models that do not fit together
+and both have jobs take turns, and none waits for ever.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-#: While its model has jobs, a worker is not stopped for another's before it has served for so long. Starts take a few
-#: seconds up to that, so workers that take turns serve most of the time.
+#: While its model has jobs, a worker is not stopped for another's before it has served for so long, and for as long as
+#: its start took: workers that take turns serve at least half of the time.
 SERVICE_S = 20.0
 
 #: A worker that takes longer to be ready is in nobody's way any more.
@@ -42,6 +42,7 @@ class MemoryUse:
         most_bytes: The most that it took since its start; while it is out or starting no less than what the one
             before it took, or a guess.
         since_s: When the standing began.
+        load_s: How long its start took; of one that is ready.
         used_s: When the model last had a job.
         is_busy: It has jobs that have not ended.
         wanted_s: Of one that is out: since when somebody waits for it, or will; None: nobody does.
@@ -53,6 +54,7 @@ class MemoryUse:
     now_bytes: int = 0
     most_bytes: int = 0
     since_s: float = 0.0
+    load_s: float = 0.0
     used_s: float = float("-inf")
     is_busy: bool = False
     wanted_s: float | None = None
@@ -62,7 +64,9 @@ class MemoryUse:
         """Whether its worker may be stopped for another model's jobs."""
         if self.standing is not Standing.READY:
             return self.standing is Standing.STARTING and now_s - self.since_s >= LONGEST_START_S
-        return now_s - self.since_s >= SERVICE_S if self.is_busy else now_s - self.used_s >= IDLE_S
+        if self.is_busy:
+            return now_s - self.since_s >= max(SERVICE_S, self.load_s)
+        return now_s - self.used_s >= IDLE_S
 
 
 @dataclass(frozen=True)

@@ -98,14 +98,14 @@ class Machine:
 
     def longest_turn_s(self) -> float:
         """No model can keep the others waiting for longer."""
-        one_s = max(worker.load_s + worker.batch_s for worker in self.workers.values())
-        return len(self.workers) * (one_s + SERVICE_S + 5 * LOOK_S)
+        turns_s = (w.load_s + max(w.load_s, SERVICE_S) + w.batch_s + 5 * LOOK_S for w in self.workers.values())
+        return len(self.workers) * max(turns_s)
 
 
 WORKERS = st.builds(
     Worker,
     size=st.integers(10, 100),
-    load_s=st.integers(1, 15),
+    load_s=st.integers(1, 30),
     batch_s=st.integers(1, 10),
     arrivals=st.lists(st.integers(1, 100), max_size=20),
 )
@@ -115,7 +115,7 @@ WORKERS = st.builds(
 @given(st.lists(WORKERS, min_size=1, max_size=7), st.integers(60, 250), st.booleans())
 def test_nobody_waits_for_ever_and_the_limit_is_kept(workers: list[Worker], room: int, is_tried: bool) -> None:
     machine = Machine(workers, room, is_tried)
-    end_s = 100 + sum(len(worker.arrivals) * (worker.batch_s + worker.load_s + SERVICE_S) for worker in workers)
+    end_s = 100 + sum(len(worker.arrivals) * (worker.batch_s + 2 * worker.load_s + SERVICE_S) for worker in workers)
     while machine.now_s <= 100 or (machine.unfinished() and machine.now_s < end_s):
         machine.look()
         assert machine.used() <= room or len(machine.living()) == 1

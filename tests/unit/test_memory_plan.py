@@ -78,6 +78,13 @@ def test_a_busy_model_serves_for_a_while_before_it_gives_way() -> None:
     assert list(decided(replace(early, since_s=NOW_S - SERVICE_S), wanted).stop) == ["a"]
 
 
+def test_a_busy_model_that_was_long_in_loading_serves_for_as_long() -> None:
+    wanted = out("wanted", 80, waited_s=500)
+    slow = replace(ready("a", 80, idle_s=None, since_s=NOW_S - SERVICE_S), load_s=SERVICE_S + 1)
+    assert decided(slow, wanted).stop == {}
+    assert list(decided(replace(slow, since_s=NOW_S - SERVICE_S - 1), wanted).stop) == ["a"]
+
+
 def test_of_busy_models_the_one_that_has_served_longest_gives_way() -> None:
     newer, older = ready("newer", idle_s=None, since_s=800), ready("older", idle_s=None, since_s=700)
     assert list(decided(newer, older, out("wanted", waited_s=1)).stop) == ["older"]
