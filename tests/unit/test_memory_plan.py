@@ -11,7 +11,7 @@ ROOM = 100
 def ready(name: str, size: int = 40, *, idle_s: float | None = 60.0, since_s: float = 0.0) -> MemoryUse:
     """In memory; busy where `idle_s` is None."""
     used_s = NOW_S if idle_s is None else NOW_S - idle_s
-    return MemoryUse(name, Standing.READY, size, size, since_s, used_s, is_busy=idle_s is None)
+    return MemoryUse(name, Standing.READY, size, size, since_s, used_s=used_s, is_busy=idle_s is None)
 
 
 def out(name: str, size: int = 40, *, waited_s: float | None = None) -> MemoryUse:
@@ -21,7 +21,7 @@ def out(name: str, size: int = 40, *, waited_s: float | None = None) -> MemoryUs
 
 
 def starting(name: str, size: int = 40, *, now: int = 0, for_s: float = 1.0) -> MemoryUse:
-    return MemoryUse(name, Standing.STARTING, now, size, NOW_S - for_s, NOW_S, is_busy=True)
+    return MemoryUse(name, Standing.STARTING, now, size, NOW_S - for_s, used_s=NOW_S, is_busy=True)
 
 
 def leaving(name: str, size: int = 40) -> MemoryUse:
