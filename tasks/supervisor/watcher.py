@@ -86,7 +86,8 @@ class Watcher:
             self._eviction.step(states, now_s)
 
     def _may_use_broker(self, now_s: float) -> bool:
-        # Asked only when somebody is about to start or not ready yet: a settled system costs the broker nothing.
+        # Asked only when somebody is about to start or not ready yet: a settled system costs the broker no more than
+        # what `eviction` asks it.
         if self.settled:
             return True
         if not self._broker.answers():
