@@ -26,13 +26,8 @@ class Placement:
     cpu_threads: int | None
 
 
-def decide(device: DeviceSpec, gpu_count: int, turn: int = 0) -> Placement:
-    """Decide from what is asked for and how many GPUs there are.
-
-    Args:
-        device: What is asked for.
-        gpu_count: How many GPUs TensorFlow sees.
-        turn: Where no GPU is named, processes that count up take one after the other, and begin anew after the last.
+def decide(device: DeviceSpec, gpu_count: int) -> Placement:
+    """Decide from what is asked for and how many GPUs there are; where none is named, by `turn`.
 
     Raises:
         DeviceError: The GPU asked for does not exist.
@@ -41,7 +36,7 @@ def decide(device: DeviceSpec, gpu_count: int, turn: int = 0) -> Placement:
         raise DeviceError(f"The model is to run on GPU {device.gpu}, but TensorFlow sees {_count(gpu_count)}.")
     if not gpu_count:
         return Placement(None, None, device.cpu_threads)
-    gpu = turn % gpu_count if device.gpu is None else device.gpu
+    gpu = device.turn % gpu_count if device.gpu is None else device.gpu
     return Placement(gpu, device.memory_limit_mb, device.cpu_threads)
 
 
@@ -51,12 +46,8 @@ def _count(gpus: int) -> str:
     return "one GPU, number 0" if gpus == 1 else f"{gpus} GPUs, numbers 0 to {gpus - 1}"
 
 
-def place(device: DeviceSpec, turn: int = 0) -> str:
+def place(device: DeviceSpec) -> str:
     """Bind this process to one processor.
-
-    Args:
-        device: What is asked for.
-        turn: As for `decide`.
 
     Returns:
         What was chosen, such as `CPU` or `GPU:0 NVIDIA H100 (memory growth)`.
@@ -65,7 +56,7 @@ def place(device: DeviceSpec, turn: int = 0) -> str:
         DeviceError: As for `decide`, or TensorFlow has computed already, after which nothing can be changed.
     """
     gpus = tf.config.list_physical_devices("GPU")
-    placement = decide(device, len(gpus), turn)
+    placement = decide(device, len(gpus))
     try:
         return _apply(placement, gpus)
     except RuntimeError as error:

@@ -27,7 +27,7 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
         ModelStoreError: any step failed; the sentence names the file.
     """
     stored = find_model(settings.model_store, name)
-    device = place(merged_device(read_spec(stored.folder).device, settings, _cores()), settings.gpu_turn)
+    device = place(merged_device(read_spec(stored.folder).device, settings, _cores()))
     model = load(stored)
     row_ms = model.warm_up()
     # TensorFlow's million objects live as long as the process; looking through them again with each full collection
@@ -56,6 +56,7 @@ def merged_device(wanted: DeviceSpec, settings: Settings, cores: int) -> DeviceS
         gpu=settings.gpu if wanted.gpu is None else wanted.gpu,
         memory_limit_mb=settings.gpu_memory_limit_mb if wanted.memory_limit_mb is None else wanted.memory_limit_mb,
         cpu_threads=max(1, cores // settings.parallel_batches) if wanted.cpu_threads is None else wanted.cpu_threads,
+        turn=settings.gpu_turn,
     )
 
 
