@@ -12,7 +12,6 @@ from tasks.model_memory import Demand
 from tasks.model_registry import ModelRecord
 from tasks.settings import Settings
 from tasks.supervisor.broker import Broker
-from tasks.supervisor.first_guess import guess_bytes, newest_version
 from tasks.supervisor.life import Life, Phase
 from tasks.supervisor.memory_budget import Known, MemoryBudget, limit_bytes
 from tasks.supervisor.memory_news import MemoryNews
@@ -20,6 +19,7 @@ from tasks.supervisor.memory_plan import Plan
 from tasks.supervisor.process_memory import TreeMemory, measure
 from tasks.supervisor.service import Service
 from tasks.supervisor.supervisord import ProcessState, Supervisord
+from tasks.supervisor.unopened_model import guess_bytes, newest_version
 
 #: How often it looks: while a model is out or on its way, and while all are in memory.
 LOOK_EVERY_S = 1.0

@@ -141,6 +141,14 @@ class MemoryBudget:
         """The lives of all models' workers once the plan is carried out."""
         return {name: self._life_after(plan, name, lives[name], now_s) for name in self.known}
 
+    def life_after_leaving(self, name: str, life: Life, now_s: float) -> Life:
+        """The life of a worker that was told to stop, and has ended."""
+        return life.out(now_s) if self.known[name].is_tried else life.excused(now_s)
+
+    def take_shared(self, trees: Iterable[TreeMemory]) -> None:
+        """Note what workers that are ready share."""
+        self._shared_bytes = max((tree.shared_bytes for tree in trees), default=self._shared_bytes)
+
     def _life_after(self, plan: Plan, name: str, life: Life, now_s: float) -> Life:
         if name in plan.stop:
             return life.leaving(now_s)
@@ -150,14 +158,6 @@ class MemoryBudget:
             # There was no room for it when the system started.
             return life.out(now_s)
         return life
-
-    def life_after_leaving(self, name: str, life: Life, now_s: float) -> Life:
-        """The life of a worker that was told to stop, and has ended."""
-        return life.out(now_s) if self.known[name].is_tried else life.excused(now_s)
-
-    def take_shared(self, trees: Iterable[TreeMemory]) -> None:
-        """Note what workers that are ready share."""
-        self._shared_bytes = max((tree.shared_bytes for tree in trees), default=self._shared_bytes)
 
     def _use(self, name: str, life: Life, memory: TreeMemory | None, demand: Demand, now_s: float) -> MemoryUse:
         known, standing = self.known[name], _STANDINGS[life.phase]
