@@ -9,6 +9,9 @@ from api.json_response import json_response
 from api.services import services
 from tasks.model_registry import ModelRecord, ModelStatus
 
+#: An evicted model is served on demand.
+SERVED = (ModelStatus.READY, ModelStatus.EVICTED)
+
 routes = Blueprint("health", __name__)
 
 
@@ -20,7 +23,7 @@ def healthz() -> Response:
 
 @routes.get("/readyz")
 def readyz() -> Response:
-    """200 when Redis answers and each expected model is ready or was given up."""
+    """200 when Redis answers and each expected model is ready, served on demand, or was given up."""
     missing = [record for record in services().registry.all() if _is_missing(record)]
     if missing:
         listed = ", ".join(f"{record.name} ({record.status})" for record in missing)
@@ -29,4 +32,4 @@ def readyz() -> Response:
 
 
 def _is_missing(record: ModelRecord) -> bool:
-    return record.expected and not record.gave_up and record.status is not ModelStatus.READY
+    return record.expected and not record.gave_up and record.status not in SERVED

@@ -11,7 +11,7 @@ from api.json_response import json_response
 from api.model_versions import read_versions
 from api.services import services
 from tasks.iso_time import iso_time
-from tasks.model_registry import ModelRecord
+from tasks.model_registry import ModelRecord, ModelStatus
 
 routes = Blueprint("list_models", __name__)
 
@@ -58,6 +58,8 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "finished": {str(status): count for status, count in state.finished.items()},
         "failure": record.failure,
         "gave_up": record.gave_up,
+        "waits_for": record.waits_for if record.status is ModelStatus.EVICTED else None,
+        "memory_bytes": record.memory_bytes,
     }
 
 

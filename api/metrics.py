@@ -22,12 +22,18 @@ class ModelCollector(Collector):
         self._registry = registry
 
     def collect(self) -> Iterator[Metric]:
-        """One family after the other; `oldest` has no sample for a model without unfinished jobs."""
+        """One family after the other; `oldest` has no sample for a model without unfinished jobs.
+
+        `memory` has none for a model that was never measured.
+        """
         queued = GaugeMetricFamily("celeriac_queued_jobs", "Jobs that wait for a worker.", labels=["model"])
         running = GaugeMetricFamily("celeriac_running_jobs", "Jobs that a worker has.", labels=["model"])
         finished = CounterMetricFamily("celeriac_finished_jobs", "Jobs that ended.", labels=["model", "status"])
         oldest = GaugeMetricFamily(
             "celeriac_oldest_job_age_seconds", "Age of the oldest job that has not ended.", labels=["model"]
+        )
+        memory = GaugeMetricFamily(
+            "celeriac_model_memory_bytes", "The most that the model's worker took in its latest life.", labels=["model"]
         )
         workers = GaugeMetricFamily("celeriac_live_workers", "Workers that have the model ready.", labels=["model"])
         for record in self._registry.all():
@@ -35,11 +41,13 @@ class ModelCollector(Collector):
             queued.add_metric([record.name], state.queued)
             running.add_metric([record.name], state.running)
             workers.add_metric([record.name], len(record.workers))
+            if record.memory_bytes is not None:
+                memory.add_metric([record.name], record.memory_bytes)
             if state.oldest_age_s is not None:
                 oldest.add_metric([record.name], state.oldest_age_s)
             for status, count in state.finished.items():
                 finished.add_metric([record.name, status], count)
-        yield from (queued, running, finished, oldest, workers)
+        yield from (queued, running, finished, oldest, workers, memory)
 
 
 @routes.get("/metrics")

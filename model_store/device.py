@@ -27,7 +27,7 @@ class Placement:
 
 
 def decide(device: DeviceSpec, gpu_count: int) -> Placement:
-    """Decide from what is asked for and how many GPUs there are; the first is taken where none is named.
+    """Decide from what is asked for and how many GPUs there are; where none is named, by `turn`.
 
     Raises:
         DeviceError: The GPU asked for does not exist.
@@ -36,7 +36,8 @@ def decide(device: DeviceSpec, gpu_count: int) -> Placement:
         raise DeviceError(f"The model is to run on GPU {device.gpu}, but TensorFlow sees {_count(gpu_count)}.")
     if not gpu_count:
         return Placement(None, None, device.cpu_threads)
-    return Placement(device.gpu or 0, device.memory_limit_mb, device.cpu_threads)
+    gpu = device.turn % gpu_count if device.gpu is None else device.gpu
+    return Placement(gpu, device.memory_limit_mb, device.cpu_threads)
 
 
 def _count(gpus: int) -> str:

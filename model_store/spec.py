@@ -59,14 +59,17 @@ class DeviceSpec:
     """Where the model runs.
 
     Attributes:
-        gpu: Index of the only GPU that the process will see; None takes the first where there is one.
+        gpu: Index of the only GPU that the process will see; None takes one in turn, where there is one.
         memory_limit_mb: Hard cap of GPU memory; None lets TensorFlow's share grow as needed.
         cpu_threads: Threads within one operation; None leaves TensorFlow's own number.
+        turn: Which GPU is taken where none is named: processes that count up take one after the other, and begin anew
+            after the last. No key of model.toml.
     """
 
     gpu: int | None = None
     memory_limit_mb: int | None = None
     cpu_threads: int | None = None
+    turn: int = 0
 
 
 @dataclass(frozen=True)

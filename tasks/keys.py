@@ -15,7 +15,7 @@
 | `KEEPER_LOCK` | string | who sweeps now | seconds |
 | `finished` | hash | status -> number of jobs that ended so, since the store was made | none |
 | `MODELS` | set | names of all models ever served or expected here | none |
-| `model` | hash | `card`, `failure`, `failed_at_us`, `gave_up`, see `tasks.model_registry` | none |
+| `model` | hash | `card`, `failure`, `gave_up`, `waits_for`, `memory_bytes`, see `tasks.model_registry` | none |
 | `model_workers` | zset | a model's workers; score: last heartbeat, µs | entry: until the worker ends |
 | `loads` | hash | version and worker -> fingerprint of what it began to load | entry: until that ends; a week |
 | `EXPECTED` | set | models that the supervisor serves | none |

@@ -94,6 +94,7 @@ def merged_device(wanted: DeviceSpec, settings: Settings, cores: int) -> DeviceS
         gpu=settings.gpu if wanted.gpu is None else wanted.gpu,
         memory_limit_mb=settings.gpu_memory_limit_mb if wanted.memory_limit_mb is None else wanted.memory_limit_mb,
         cpu_threads=max(1, cores // settings.parallel_batches) if wanted.cpu_threads is None else wanted.cpu_threads,
+        turn=settings.gpu_turn,
     )
 
 

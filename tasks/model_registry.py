@@ -32,6 +32,7 @@ class ModelStatus(StrEnum):
     READY = "ready"  #: a live worker has it loaded and warmed up
     LOADING = "loading"  #: the supervisor starts it
     FAILED = "failed"  #: its worker could not start; `failure` says why
+    EVICTED = "evicted"  #: its worker gave way to others'; a job brings it back, `waits_for` says when
     OFFLINE = "offline"  #: no worker now; jobs are accepted and wait
 
 
@@ -58,7 +59,10 @@ class LiveWorker:
 
 @dataclass(frozen=True)
 class ModelRecord:
-    """A model as the rest of the system sees it. `card` is None until a worker was ready once."""
+    """A model as the rest of the system sees it. `card` is None until a worker was ready once.
+
+    `waits_for` and `memory_bytes` are the supervisor's, see `tasks.model_memory`.
+    """
 
     name: str
     card: Mapping[str, Any] | None
@@ -66,14 +70,18 @@ class ModelRecord:
     failure: str | None
     gave_up: bool
     expected: bool
+    waits_for: str | None = None
+    memory_bytes: int | None = None
 
     @property
     def status(self) -> ModelStatus:
-        """Ready, loading, failed or offline."""
+        """Ready, failed, evicted, loading or offline."""
         if self.workers:
             return ModelStatus.READY
         if self.failure or self.gave_up:
             return ModelStatus.FAILED
+        if self.waits_for and self.expected:
+            return ModelStatus.EVICTED
         return ModelStatus.LOADING if self.expected else ModelStatus.OFFLINE
 
 
@@ -102,7 +110,7 @@ class ModelRegistry:
             for name in wanted:
                 pipeline.sadd(keys.EXPECTED, name)
                 pipeline.sadd(keys.MODELS, name)
-                pipeline.hdel(keys.model(name), "failure", "gave_up")
+                pipeline.hdel(keys.model(name), "failure", "gave_up", "waits_for")
             pipeline.execute()
 
     def publish_ready(self, card: Mapping[str, Any], worker: LiveWorker, instead_of: LiveWorker | None = None) -> None:
@@ -216,7 +224,7 @@ def _worker(member: bytes) -> LiveWorker:
 
 
 def _record(name: str, expected: bool, fields: Mapping[bytes, bytes], workers: Iterable[bytes]) -> ModelRecord:
-    card, failure = fields.get(b"card"), fields.get(b"failure")
+    card, failure, waits_for = fields.get(b"card"), fields.get(b"failure"), fields.get(b"waits_for")
     return ModelRecord(
         name=name,
         card=json.loads(card) if card else None,
@@ -224,4 +232,6 @@ def _record(name: str, expected: bool, fields: Mapping[bytes, bytes], workers: I
         failure=failure.decode() if failure else None,
         gave_up=b"gave_up" in fields,
         expected=expected,
+        waits_for=waits_for.decode() if waits_for else None,
+        memory_bytes=int(fields[b"memory_bytes"]) if b"memory_bytes" in fields else None,
     )

@@ -73,6 +73,22 @@ class Settings:
         16,
         16_777_216,
     )
+    memory_limit_mb: int | None = _setting(
+        "CELERIAC_MEMORY_LIMIT_MB",
+        None,
+        "most memory for all workers of `celeriac up` together, in MB, see models.md; empty: 60 % of the machine's or "
+        "the container's, 80 % without the embedded server",
+        64,
+        16_777_216,
+    )
+    idle_evict_s: int | None = _setting(
+        "CELERIAC_IDLE_EVICT_S",
+        None,
+        "a worker without a job for this many seconds ends until the next one comes; "
+        "empty: only when others need its memory",
+        1,
+        31_536_000,
+    )
     flower_host: str = _setting(
         "CELERIAC_FLOWER_HOST",
         "127.0.0.1",
@@ -215,9 +231,17 @@ class Settings:
     gpu: int | None = _setting(
         "CELERIAC_GPU",
         None,
-        "index of the one GPU that a worker sees; empty: the first, if there is one",
+        "index of the one GPU that a worker sees; empty: as CELERIAC_GPU_TURN says, if there is one",
         0,
         63,
+    )
+    gpu_turn: int = _setting(
+        "CELERIAC_GPU_TURN",
+        0,
+        "where no GPU is named, a worker takes this one of them, counted on from the first after the last; "
+        "`celeriac up` numbers its workers with it",
+        0,
+        4096,
     )
     gpu_memory_limit_mb: int | None = _setting(
         "CELERIAC_GPU_MEMORY_LIMIT_MB",

@@ -70,6 +70,8 @@ class Up:
             "PORT": str(free_port()),
             "CELERIAC_FLOWER_PORT": str(free_port()),
             "CELERIAC_STOP_GRACE_S": "20",
+            # All models are in memory, whatever the machine has.
+            "CELERIAC_MEMORY_LIMIT_MB": "1000000",
             **environment,
         }
         self.process: subprocess.Popen[bytes] | None = None

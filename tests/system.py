@@ -71,6 +71,8 @@ def running(store: Path, var: Path, **settings: str) -> Iterator[Running]:
         "CELERIAC_VAR": str(var),
         "PORT": str(free_port()),
         "CELERIAC_FLOWER_PORT": str(free_port()),
+        # All models are in memory, whatever the machine has.
+        "CELERIAC_MEMORY_LIMIT_MB": "1000000",
         **settings,
     }
     before = dict(os.environ)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import redis
 
 from tasks.broker import connect
 from tasks.broker_address import broker_url
 from tasks.errors import BrokerAddressUnknown
-from tasks.model_registry import LiveWorker, ModelRegistry
+from tasks.model_memory import Demand, ModelMemory
+from tasks.model_registry import LiveWorker, ModelRecord, ModelRegistry
 from tasks.settings import Settings
 
 
@@ -67,6 +68,18 @@ class Broker:
         kept = next(filter(None, own), reason)
         self._registry().give_up(model, kept)
         return kept
+
+    def models(self) -> dict[str, ModelRecord]:
+        """What is known of each model."""
+        return {record.name: record for record in self._registry().all()}
+
+    def demand(self, models: Sequence[str]) -> dict[str, Demand]:
+        """The load on each of these models."""
+        return ModelMemory(self._connected()).demand(models)
+
+    def publish_memory(self, waits_for: Mapping[str, str | None], memory_bytes: Mapping[str, int]) -> None:
+        """See ModelMemory.publish."""
+        ModelMemory(self._connected()).publish(waits_for, memory_bytes)
 
     def close(self) -> None:
         """Give its connections back."""

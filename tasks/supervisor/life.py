@@ -14,6 +14,8 @@ class Phase(Enum):
     WAITING = "waiting"  #: to be started at `since_s`
     STARTING = "starting"  #: its process lives and is not ready yet
     READY = "ready"
+    LEAVING = "leaving"  #: its process was told to stop, to make room in memory
+    OUT = "evicted"  #: it has no process, and needs none before somebody has a job for it
     GIVEN_UP = "given up"
 
 
@@ -26,30 +28,45 @@ class Life:
         since_s: When the phase began; of WAITING, when it ends. On the caller's clock.
         failed_starts: Starts in a row that ended before the service was ready.
         crashes: Ends of the ready service since it was last ready for `CALM_S`.
+        recalled: It is started for somebody's job, having been out.
     """
 
     phase: Phase = Phase.WAITING
     since_s: float = 0.0
     failed_starts: int = 0
     crashes: int = 0
+    recalled: bool = False
 
     @property
     def settled(self) -> bool:
-        """Nothing is to be waited for: ready or given up."""
-        return self.phase in (Phase.READY, Phase.GIVEN_UP)
+        """Nothing is to be waited for: ready, out or given up."""
+        return self.phase in (Phase.READY, Phase.OUT, Phase.GIVEN_UP)
 
     @property
     def troubled(self) -> bool:
         """It has ended unasked of late."""
         return bool(self.failed_starts or self.crashes)
 
+    def is_due(self, now_s: float) -> bool:
+        """Whether nothing speaks against its start now, if it waits for one."""
+        return self.phase is not Phase.WAITING or now_s >= self.since_s
+
     def started(self, now_s: float) -> Life:
         """Its process was started."""
-        return replace(self, phase=Phase.STARTING, since_s=now_s)
+        recalled = self.recalled or self.phase is Phase.OUT
+        return replace(self, phase=Phase.STARTING, since_s=now_s, recalled=recalled)
 
     def ready(self, now_s: float) -> Life:
         """It does its work."""
-        return replace(self, phase=Phase.READY, since_s=now_s, failed_starts=0)
+        return replace(self, phase=Phase.READY, since_s=now_s, failed_starts=0, recalled=False)
+
+    def leaving(self, now_s: float) -> Life:
+        """Its process was told to stop, which is no fault of its own."""
+        return replace(self, phase=Phase.LEAVING, since_s=now_s, recalled=False)
+
+    def out(self, now_s: float) -> Life:
+        """It is left without a process."""
+        return replace(self, phase=Phase.OUT, since_s=now_s, recalled=False)
 
     def ended(self, now_s: float, *, start_attempts: int, chance: float) -> Life:
         """Its process ended unasked: it waits for another start, or is given up."""

@@ -40,7 +40,7 @@ def servable(store: Path, say: Callable[[str], None]) -> list[str]:
 def lineup(settings: Settings, models: Sequence[str]) -> list[Service]:
     """All services, in the order in which they start."""
     broker = [] if settings.redis_url else [_broker()]
-    workers = [_worker(model, settings.stop_grace_s) for model in models]
+    workers = [_worker(model, settings.stop_grace_s, turn) for turn, model in enumerate(models)]
     return [*broker, *workers, _keeper(), _api(settings), _flower(settings)]
 
 
@@ -48,7 +48,7 @@ def _broker() -> Service:
     return Service("broker", Role.BROKER, _module("tasks.embedded_broker"), BROKER_GRACE_S, BrokerAnswers())
 
 
-def _worker(model: str, grace_s: int) -> Service:
+def _worker(model: str, grace_s: int, turn: int) -> Service:
     return Service(
         name=f"worker-{model}",
         role=Role.WORKER,
@@ -56,6 +56,8 @@ def _worker(model: str, grace_s: int) -> Service:
         stop_grace_s=grace_s,
         readiness=ModelIsLive(model),
         model=model,
+        # How many GPUs there are is known to TensorFlow alone, which only workers load.
+        environment={"CELERIAC_GPU_TURN": str(turn)},
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from tasks.supervisor.readiness import Readiness
@@ -33,10 +34,11 @@ class Service:
     Attributes:
         name: Its name in logs and messages: letters, digits, dashes, underscores, dots.
         role: What it does. Services of one role stop together.
-        argv: Its command line; no secrets, other users can read it. Its environment is the supervisor's.
+        argv: Its command line; no secrets, other users can read it.
         stop_grace_s: From the stop signal to SIGKILL, in seconds.
         readiness: How to find out that it does its work.
         model: The model that a worker serves; None for the others.
+        environment: What it has beside the supervisor's environment, and before it.
     """
 
     name: str
@@ -45,3 +47,4 @@ class Service:
     stop_grace_s: int
     readiness: Readiness
     model: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)

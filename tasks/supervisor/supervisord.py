@@ -105,6 +105,11 @@ class Supervisord:
         with suppress(Fault):
             self._ask(self._remote.supervisor.stopProcess, self._full_names[name], False)
 
+    def ask_to_end(self, name: str) -> None:
+        """Send a service's process SIGTERM, and leave it to it when it ends; no error when there is none."""
+        with suppress(Fault):
+            self._ask(self._remote.supervisor.signalProcess, self._full_names[name], "TERM")
+
     def last_end(self, name: str) -> str:
         """How a service's process last ended, such as "exit status 1" or "terminated by SIGKILL".
 

@@ -83,6 +83,7 @@ def _program(service: Service, paths: Paths) -> str:
         f"program:{service.name}",
         {
             "command": shlex.join(command),
+            "environment": ",".join(f'{name}="{value}"' for name, value in service.environment.items()),
             "autostart": "false",
             "autorestart": "false",
             "startsecs": 0,

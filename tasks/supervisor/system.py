@@ -53,7 +53,7 @@ class System:
         self._services = services
         self._broker = Broker(settings)
         self._supervisord = Supervisord(services, settings.var)
-        self._watcher = Watcher(services, self._supervisord, self._broker, settings.start_attempts, say)
+        self._watcher = Watcher(services, self._supervisord, self._broker, settings, say)
         self._unwatched = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watcher", daemon=True)
         self._guard: subprocess.Popen[bytes] | None = None
@@ -79,7 +79,7 @@ class System:
 
     @property
     def settled(self) -> bool:
-        """Every service is ready or given up."""
+        """Every service is ready, out or given up."""
         return self._watcher.settled
 
     @property
@@ -149,6 +149,8 @@ class System:
 
     def _words(self, service: str) -> str:
         phase = self._watcher.lives[service].phase
+        if phase is Phase.OUT:
+            return "evicted for want of memory; its next job starts it"
         return f"gave up: {self._watcher.reasons[service]}" if phase is Phase.GIVEN_UP else phase.value
 
     def _watch(self) -> None:

@@ -1,18 +1,22 @@
 """Looks after the services: starts them in order, notices what ended, starts it again or gives it up.
 
-It talks to supervisord and the broker and decides nothing itself: that is in `life` and `restart_policy`.
+It talks to supervisord and the broker and decides nothing itself: that is in `life` and `restart_policy`. When a
+worker starts, and when one gives way to another, is the business of `eviction`.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from tasks.errors import BrokerAddressUnknown, BrokerUnavailable
+from tasks.settings import Settings
 from tasks.supervisor.broker import Broker
+from tasks.supervisor.eviction import Eviction
 from tasks.supervisor.life import Life, Phase
 from tasks.supervisor.service import Role, Service
-from tasks.supervisor.supervisord import Supervisord
+from tasks.supervisor.supervisord import ProcessState, Supervisord
 
 #: How long a broker that is not ours may be away at the start.
 BROKER_WAIT_S = 30.0
@@ -25,7 +29,7 @@ class Watcher:
         services: in the order in which they start.
         supervisord: running.
         broker: of the system.
-        start_attempts: failed starts in a row after which a service is given up.
+        settings: of this process.
         say: gets each event worth telling, as a line.
     """
 
@@ -34,19 +38,20 @@ class Watcher:
         services: Sequence[Service],
         supervisord: Supervisord,
         broker: Broker,
-        start_attempts: int,
+        settings: Settings,
         say: Callable[[str], None],
     ) -> None:
         self._services = services
         self._supervisord = supervisord
         self._broker = broker
-        self._start_attempts = start_attempts
+        self._start_attempts = settings.start_attempts
         self._say = say
         self._embedded = any(service.role is Role.BROKER for service in services)
         self._first_look_s: float | None = None
         self._expected = False
         self._broker_url = ""
         self.lives = {service.name: Life() for service in services}
+        self._eviction = Eviction(services, settings, self.lives, supervisord, broker, say)
         #: Why a service was given up, by its name.
         self.reasons: dict[str, str] = {}
         #: Why the whole system cannot go on; empty as long as it can.
@@ -54,7 +59,7 @@ class Watcher:
 
     @property
     def settled(self) -> bool:
-        """Every service is ready or given up."""
+        """Every service is ready, out or given up."""
         return all(life.settled for life in self.lives.values())
 
     def step(self, now_s: float) -> None:
@@ -71,9 +76,18 @@ class Watcher:
             except (BrokerUnavailable, BrokerAddressUnknown):
                 # Nothing was decided; the same is seen and done again when the broker is back.
                 continue
+        if open_gate:
+            # Last, since those that it starts are not in `states`.
+            self._share_memory(states, now_s)
+
+    def _share_memory(self, states: Mapping[str, ProcessState], now_s: float) -> None:
+        # While the broker is away nobody knows who has jobs, and all stays as it is.
+        with suppress(BrokerUnavailable, BrokerAddressUnknown):
+            self._eviction.step(states, now_s)
 
     def _may_use_broker(self, now_s: float) -> bool:
-        # Asked only when somebody is about to start or not ready yet: a settled system costs the broker nothing.
+        # Asked only when somebody is about to start or not ready yet: a settled system costs the broker no more than
+        # what `eviction` asks it.
         if self.settled:
             return True
         if not self._broker.answers():
@@ -98,9 +112,12 @@ class Watcher:
 
     def _advance(self, service: Service, pid: int, now_s: float, may_start: bool) -> None:
         life = self.lives[service.name]
-        if life.phase is Phase.WAITING and now_s >= life.since_s and may_start:
+        if life.phase is Phase.WAITING and life.is_due(now_s) and may_start and not service.model:
             self._supervisord.start_service(service.name)
             self.lives[service.name] = life.started(now_s)
+        elif life.phase is Phase.LEAVING and not pid:
+            self._broker.retire_workers(str(service.model))
+            self._eviction.take_end(service.name, now_s)
         elif life.phase in (Phase.STARTING, Phase.READY) and not pid:
             self._take_end(service, now_s, may_start)
         elif life.phase is Phase.STARTING and service.readiness.holds(pid, now_s - life.since_s, self._broker):
@@ -109,7 +126,7 @@ class Watcher:
     def _take_ready(self, service: Service, now_s: float) -> None:
         life = self.lives[service.name]
         self.lives[service.name] = life.ready(now_s)
-        if life.troubled:
+        if life.troubled or life.recalled:
             self._say(f"{service.name} is ready again.")
         if service.role is Role.BROKER:
             self._follow_broker()

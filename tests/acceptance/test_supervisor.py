@@ -10,6 +10,10 @@ import time
 
 import pytest
 
+from tasks.broker import connect
+from tasks.broker_address import broker_url
+from tasks.job import Job, new_job_id
+from tasks.job_store import JobStore
 from tasks.model_registry import ModelStatus
 from tests.processes import REAL, Systems, Up, until
 
@@ -203,6 +207,24 @@ def test_a_worker_that_is_killed_is_started_again(systems: Systems) -> None:
     system.await_line("worker-good is ready again.")
     assert system.find("worker-good") != killed
     assert system.find("worker-other") == other
+
+
+def test_a_model_without_jobs_is_evicted_when_that_is_asked_for_and_its_next_job_brings_it_back(
+    systems: Systems,
+) -> None:
+    system = systems("good", "other", CELERIAC_IDLE_EVICT_S="3").start()
+
+    assert "worker-good is stopped after 3 s without a job" in system.await_line("worker-good is stopped")
+    evicted = until(lambda: (record := system.registry().get("good")).status is ModelStatus.EVICTED and record)
+    assert (evicted.waits_for, evicted.workers) == ("a job, which starts its worker", ())
+    JobStore(connect(broker_url(system.settings())), 60).submit(
+        Job(id=new_job_id(), model="good", version=1), b"payload"
+    )
+    system.await_line("worker-good is started, as jobs wait for it.")
+    system.await_line("worker-good is ready again.")
+
+    assert system.registry().get("good").status is ModelStatus.READY
+    assert "died" not in system.output()
 
 
 def test_a_killed_broker_comes_back_on_its_port_with_its_data(systems: Systems) -> None:

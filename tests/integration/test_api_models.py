@@ -3,10 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tasks.job_store import JobStore
+from tasks.model_memory import ModelMemory
 from tasks.model_registry import ModelRegistry
 from tests.http_api import WORKER, card, make_http, play_worker, publish_models, submit
 from tests.stand_in_worker import StandInWorker
@@ -50,6 +52,8 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
         "finished": {"succeeded": 1},
         "failure": None,
         "gave_up": False,
+        "waits_for": None,
+        "memory_bytes": None,
     }
     listed = http.get("/v1/models").json["models"]
     assert [one["name"] for one in listed] == ["boxes", "digits", "pairs"]
@@ -63,6 +67,27 @@ def test_a_model_that_was_never_ready_shows_why(http: FlaskClient, registry: Mod
     assert (slow["status"], slow["failure"], slow["gave_up"]) == ("loading", None, False)
     assert (broken["status"], broken["failure"], broken["gave_up"]) == ("failed", "The file is truncated.", True)
     assert (broken["version"], broken["versions"], broken["signature"]) == (None, [], None)
+
+
+def test_an_evicted_model_takes_jobs_counts_as_ready_and_says_what_it_waits_for(
+    http: FlaskClient, registry: ModelRegistry, client: redis.Redis
+) -> None:
+    registry.expect(["digits"])
+    publish_models(registry)
+    ModelMemory(client).publish({"digits": "a job"}, {"digits": 450_000_000})
+    # Given that its worker still tells that it lives
+    shown = http.get("/v1/models/digits").json
+    assert (shown["status"], shown["waits_for"], shown["memory_bytes"]) == ("ready", None, 450_000_000)
+    # When it has ended
+    registry.retire("digits", WORKER)
+    shown = http.get("/v1/models/digits").json
+    assert (shown["status"], shown["waits_for"], shown["workers"]) == ("evicted", "a job", [])
+    assert http.get("/readyz").status_code == 200
+    assert submit(http)
+    # When it is in memory again, but not ready
+    ModelMemory(client).publish({"digits": None}, {})
+    assert http.get("/v1/models/digits").json["status"] == "loading"
+    assert http.get("/readyz").status_code == 503
 
 
 def test_an_unknown_model_is_404_naming_the_known_ones(http: FlaskClient, registry: ModelRegistry) -> None:
@@ -86,12 +111,15 @@ def test_it_is_ready_when_each_expected_model_is_or_was_given_up(http: FlaskClie
     assert (answer.status_code, answer.json) == (200, {"status": "ready"})
 
 
-def test_metrics_tell_the_load_on_each_model(http: FlaskClient, job_store: JobStore, registry: ModelRegistry) -> None:
+def test_metrics_tell_the_load_on_each_model(
+    http: FlaskClient, job_store: JobStore, registry: ModelRegistry, client: redis.Redis
+) -> None:
     publish_models(registry)
     play_worker(job_store, submit(http))
     StandInWorker(job_store).start(submit(http))
     submit(http)
     submit(http)
+    ModelMemory(client).publish({}, {"digits": 450_000_000})
     answer = http.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain")
     samples = {
@@ -105,6 +133,8 @@ def test_metrics_tell_the_load_on_each_model(http: FlaskClient, job_store: JobSt
     assert samples["celeriac_live_workers", "digits"] == 1
     assert samples["celeriac_oldest_job_age_seconds", "digits"] > 0
     assert samples["celeriac_queued_jobs", "boxes"] == 0
+    assert samples["celeriac_model_memory_bytes", "digits"] == 450_000_000
+    assert ("celeriac_model_memory_bytes", "boxes") not in samples
     assert ("celeriac_oldest_job_age_seconds", "boxes") not in samples
 
 

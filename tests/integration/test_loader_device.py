@@ -83,6 +83,7 @@ class RecordedConfig:
     ("wanted", "asked", "told"),
     [
         (DeviceSpec(gpu=1), ("growth", GPU, True), "GPU:1 NVIDIA Test (memory growth)"),
+        (DeviceSpec(turn=3), ("growth", GPU, True), "GPU:1 NVIDIA Test (memory growth)"),
         (DeviceSpec(gpu=1, memory_limit_mb=512), ("limit", GPU, 512), "GPU:1 NVIDIA Test (at most 512 MB)"),
     ],
 )
@@ -100,6 +101,7 @@ def test_a_models_own_device_wins_over_the_settings() -> None:
     assert merged_device(DeviceSpec(), settings, cores=9) == DeviceSpec(gpu=0, memory_limit_mb=1024, cpu_threads=4)
     own = DeviceSpec(gpu=1, memory_limit_mb=64, cpu_threads=7)
     assert merged_device(own, settings, cores=9) == own
+    assert merged_device(DeviceSpec(), Settings(gpu_turn=5), cores=9).turn == 5
 
 
 @pytest.mark.parametrize(("parallel_batches", "threads"), [(1, 6), (2, 3), (4, 1), (8, 1)])

@@ -11,6 +11,16 @@ def test_the_first_gpu_is_taken_where_there_is_one() -> None:
     assert decide(DeviceSpec(), gpu_count=2) == Placement(gpu=0, memory_limit_mb=None, cpu_threads=None)
 
 
+def test_workers_in_turn_take_one_gpu_after_the_other() -> None:
+    placed = [decide(DeviceSpec(turn=turn), gpu_count=3).gpu for turn in range(7)]
+    assert placed == [0, 1, 2, 0, 1, 2, 0]
+
+
+def test_a_turn_means_nothing_where_a_gpu_is_named_or_none_is_there() -> None:
+    assert decide(DeviceSpec(gpu=1, turn=5), gpu_count=8).gpu == 1
+    assert decide(DeviceSpec(turn=5), gpu_count=0).gpu is None
+
+
 def test_the_cpu_is_taken_where_there_is_no_gpu() -> None:
     assert decide(DeviceSpec(cpu_threads=1), gpu_count=0) == Placement(None, None, cpu_threads=1)
 

@@ -70,3 +70,12 @@ def test_an_end_that_was_not_the_services_fault_counts_nothing() -> None:
     life = Life(failed_starts=2).started(10).excused(12)
 
     assert (life.phase, life.since_s, life.failed_starts) == (Phase.WAITING, 13, 2)
+
+
+def test_a_worker_that_gave_way_has_not_failed_and_is_recalled_by_its_next_start() -> None:
+    out = Life(Phase.READY, 5.0, crashes=1).leaving(10.0).out(12.0)
+    assert (out.phase, out.settled, out.crashes, out.recalled) == (Phase.OUT, True, 1, False)
+    recalled = out.started(20.0)
+    assert (recalled.phase, recalled.recalled, recalled.settled) == (Phase.STARTING, True, False)
+    assert not recalled.ready(25.0).recalled
+    assert not Life().started(0.0).recalled

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tasks.settings import Settings
 from tasks.supervisor.errors import SupervisorError
+from tasks.supervisor.lineup import lineup
 from tasks.supervisor.readiness import Alive
 from tasks.supervisor.service import Role, Service
 from tasks.supervisor.supervisord_conf import Paths, configuration
@@ -27,6 +29,17 @@ def test_a_command_keeps_its_arguments_and_a_percent_sign_is_doubled() -> None:
     command = read(WORKER)["program:worker-a"]["command"]
 
     assert shlex.split(command)[-3:] == ["serve", "a b", "100%%"]
+
+
+def test_a_service_has_its_own_environment_beside_the_common_one() -> None:
+    conf = read(replace(WORKER, environment={"A_NUMBER": "3", "WORDS": "a b"}))
+    assert conf["program:worker-a"]["environment"] == 'A_NUMBER="3",WORDS="a b"'
+
+
+def test_the_workers_of_a_system_are_numbered_so_that_gpus_are_taken_in_turn() -> None:
+    services = lineup(Settings(), ["a", "b", "c"])
+    turns = [service.environment["CELERIAC_GPU_TURN"] for service in services if service.role is Role.WORKER]
+    assert turns == ["0", "1", "2"]
 
 
 def test_workers_are_one_group_and_stop_between_api_and_broker() -> None:
