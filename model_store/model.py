@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from time import perf_counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from model_store.batch_trial import Prepare, find_batching
+from model_store.batch_trial import best_ms, find_batching, warm_rows
 from model_store.batching import Batching, fixed_batching, limited_by_bytes
-from model_store.errors import OutOfMemory, PredictError, WarmUpError
+from model_store.errors import OutOfMemory, PredictError, VariantUnfit, WarmUpError
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
 from model_store.row_trial import find_rows
 from model_store.signature import TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
+from model_store.trial_rows import COMPARED_ROWS, compared_rows
+from model_store.tuner import Bench, keep, recall, tune
+from model_store.tuning import Tuning
+from model_store.tuning_plan import TuningPlan
+from model_store.tuning_trial import Call, Prepare
 from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
 # Enough for rows to differ, and soon computed also where a row takes seconds.
 VARIED_ROWS = 2
+# Where a call takes no longer, variants are compared on more rows than these.
+SHORT_CALL_MS = 20.0
 # The trials of a batch shall not be what ends a process.
 MAX_TRIAL_BYTES = 268_435_456
 
@@ -41,6 +48,8 @@ class Model:
         image: How a picture becomes the input `image.input`; None when the model takes no pictures.
         row_outputs: Names of the outputs with one entry a row on axis 0.
         batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
+        tuning: Which way of running it was found to be the fastest; the plain one until `warm_up` was given a plan.
+        tuning_file: Where that was kept; None where it was not, or was found by an earlier start.
         before_call: Called before each call of the program, on its thread; somebody may want to know that it lives.
     """
 
@@ -53,6 +62,8 @@ class Model:
         self.image = image
         self.row_outputs = frozenset(name for name, spec in self.signature.outputs.items() if _has_open_rows(spec))
         self.batching = Batching()
+        self.tuning = Tuning()
+        self.tuning_file: Path | None = None
         self.before_call: Callable[[], None] = _nothing
         self._program = program
         self._fixed_rows: int | None = None
@@ -76,6 +87,7 @@ class Model:
             "takes_pictures": self.image is not None,
             "labels": self.spec.labels is not None,
             "batching": self.batching.to_json(),
+            "tuning": self.tuning.describe(),
         }
 
     def predict(self, inputs: Arrays) -> dict[str, np.ndarray]:
@@ -120,25 +132,84 @@ class Model:
                 )
         return outputs
 
-    def warm_up(self) -> float:
+    def warm_up(self, plan: TuningPlan | None = None) -> float:
         """Run the model on trial inputs: the first job then does not pay for preparations, and batches have a size.
+
+        Args:
+            plan: How the fastest way to run it is found; without one it is run as it was opened.
 
         Returns:
             Milliseconds that one call takes once prepared, of one row unless the model takes another number only.
 
         Raises:
-            WarmUpError: The model cannot run, or not as the `[batching]` of its model.toml says.
+            WarmUpError: The model cannot run, or not as the `[batching]` or `[tuning]` of its model.toml says.
         """
+        kept = self._take_kept(plan)
         inputs, outputs = self._first_run()
-        started_s = perf_counter()
-        self._run(inputs)
-        call_ms = (perf_counter() - started_s) * 1000
+        call_ms = self._call_ms(inputs)
         signature = replace(self.signature, outputs=observed_outputs(self.signature.outputs, outputs))
         rows = find_rows(self._run, signature, inputs, outputs)
         self.signature, self.row_outputs, self._fixed_rows = rows.signature, rows.outputs, rows.in_a_call
-        self.batching = self._find_batching(inputs, call_ms)
+        if kept is not None:
+            self._use_kept(kept, inputs)
+        elif plan is not None and plan.looks(self.spec.tuning):
+            self._tune(plan, inputs, call_ms)
+            call_ms = self._call_ms(inputs)
+        else:
+            self.batching = self._find_batching(inputs, call_ms)
         self._is_divided = self._fixed_rows is not None or self.takes_many_rows
         return call_ms
+
+    def _take_kept(self, plan: TuningPlan | None) -> Tuning | None:
+        """Run from now on as an earlier start has found best, where one has and that still runs."""
+        opened = self._program
+        found = None if plan is None else recall(opened, self.spec, plan)
+        if found is None:
+            return None
+        try:
+            self._program, tuning = found
+            self._first_run()
+        except WarmUpError:
+            self._program = opened
+            return None
+        return tuning
+
+    def _use_kept(self, kept: Tuning, inputs: Arrays) -> None:
+        self.tuning, self.batching = kept, kept.batching
+        if self.takes_many_rows:
+            warm_rows(self._prepare_trial(inputs), kept.warm_rows)
+
+    def _tune(self, plan: TuningPlan, inputs: Arrays, call_ms: float) -> None:
+        spec, opened = self.spec.tuning, self._program
+        bench = self._bench(inputs, call_ms)
+        try:
+            self._program, self.tuning = tune(bench, spec.variant, plan.limit_for(spec))
+        except VariantUnfit as error:
+            reason = f"{self.name} {error}; leave it out, or say auto"
+            raise WarmUpError(f"{self.spec.file}: tuning.variant cannot be {spec.variant}: {reason}.") from None
+        self.batching = self.tuning.batching
+        self.tuning_file = keep(opened, self.spec, plan, self.tuning)
+
+    def _bench(self, inputs: Arrays, call_ms: float) -> Bench:
+        names = self.signature.row_inputs
+        only_rows = None if self.takes_many_rows else self._fixed_rows or self._rows_of(inputs)
+        many = COMPARED_ROWS if call_ms < SHORT_CALL_MS else VARIED_ROWS
+        source = self._accepted(compared_rows(inputs, names, only_rows or many), inputs)
+        return Bench(
+            program=self._program,
+            prepare=lambda program: self._trial_calls(source, program),
+            find_batching=lambda program: self._find_batching(inputs, self._call_ms(inputs, program), program),
+            call_ms=call_ms,
+            rows=only_rows,
+            may_pad=self.spec.batching.sizes is None,
+            has_open_sizes=self._has_open_sizes(),
+        )
+
+    def _rows_of(self, inputs: Arrays) -> int:
+        return next((len(inputs[name]) for name in self.signature.row_inputs), 1)
+
+    def _call_ms(self, inputs: Arrays, program: Program | None = None) -> float:
+        return best_ms(lambda: self._run(inputs, program))
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
@@ -151,14 +222,14 @@ class Model:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
 
-    def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
+    def _find_batching(self, inputs: Arrays, call_ms: float, program: Program | None = None) -> Batching:
         spec = self.spec.batching
         if self._fixed_rows is not None:
             if spec.sizes and spec.sizes != (self._fixed_rows,):
                 raise WarmUpError(f"{self._batching_key('sizes')} can only be [{self._fixed_rows}], the rows it takes.")
             return fixed_batching(spec, self._fixed_rows, call_ms)
         if self.takes_many_rows:
-            batching = find_batching(spec, self._prepare_trial(inputs))
+            batching = find_batching(spec, self._prepare_trial(inputs, program))
             is_measured = spec.max_batch_size is None and not spec.sizes
             return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
@@ -172,28 +243,34 @@ class Model:
     def _batching_key(self, key: str) -> str:
         return f"{self.spec.file}: batching.{key} does not fit {self.name}; it"
 
-    def _prepare_trial(self, inputs: Arrays) -> Prepare:
+    def _prepare_trial(self, inputs: Arrays, program: Program | None = None) -> Prepare:
         """For trials on rows that vary, as zeros can be faster or slower; on those given where the model refuses."""
-        names = self.signature.row_inputs
-        source = varied_rows(inputs, names, VARIED_ROWS)
+        source = self._accepted(varied_rows(inputs, self.signature.row_inputs, VARIED_ROWS), inputs)
+        return self._trial_calls(source, program)
+
+    def _accepted(self, source: Arrays, inputs: Arrays) -> Arrays:
         try:
             self._run(source)
         except PredictError:
-            source = inputs
+            return inputs
+        return source
 
-        def prepare(rows: int) -> Callable[[], Arrays]:
-            if rows * _bytes(inputs) > MAX_TRIAL_BYTES:
+    def _trial_calls(self, source: Arrays, program: Program | None) -> Prepare:
+        row_bytes = _bytes(source) // self._rows_of(source)
+
+        def prepare(rows: int) -> Call:
+            if rows * row_bytes > MAX_TRIAL_BYTES:
                 raise OutOfMemory(f"{self.name} is tried with {MAX_TRIAL_BYTES} bytes at most.")
-            rows_of_source = repeated_rows(source, names, rows)
-            return lambda: self._run(rows_of_source)
+            rows_of_source = repeated_rows(source, self.signature.row_inputs, rows)
+            return lambda: self._run(rows_of_source, program)
 
         return prepare
 
-    def _run(self, inputs: Arrays) -> dict[str, np.ndarray]:
+    def _run(self, inputs: Arrays, program: Program | None = None) -> dict[str, np.ndarray]:
         try:
             tensors = {name: _to_tensor(inputs[name], spec) for name, spec in self.signature.inputs.items()}
             self.before_call()
-            outputs = self._program.run(tensors)
+            outputs = (program or self._program).run(tensors)
             return {name: _to_array(outputs[name]) for name in self.signature.outputs}
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise OutOfMemory(f"{self.name} ran out of memory: {one_line(error)}.") from None

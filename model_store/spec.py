@@ -11,6 +11,7 @@ from typing import Any
 
 from model_store.errors import SpecError
 from model_store.spec_table import Table, fraction, items, name, number, one_of, whole_number
+from model_store.tuning_spec import TuningSpec, parse_tuning
 
 SPEC_FILE_NAME = "model.toml"
 KINDS = ("tensors", "classifier", "detector")
@@ -82,6 +83,7 @@ class ModelSpec:
         image: How pictures become inputs; None where the file does not say.
         device: Where the model runs.
         batching: How many rows share a call.
+        tuning: Which way of running the model is used.
         file: The model.toml itself, for messages; None where there is none.
     """
 
@@ -93,6 +95,7 @@ class ModelSpec:
     image: ImageSpec | None = None
     device: DeviceSpec = DeviceSpec()
     batching: BatchingSpec = BatchingSpec()
+    tuning: TuningSpec = TuningSpec()
     file: Path | None = None
 
 
@@ -122,7 +125,9 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{file} is not valid TOML: {error}.") from None
     top = Table(file, "", values)
-    top.refuse_unknown_keys("kind", "labels", "outputs", "min_score", "run_timeout_s", "image", "device", "batching")
+    top.refuse_unknown_keys(
+        *("kind", "labels", "outputs", "min_score", "run_timeout_s"), *("image", "device", "batching", "tuning")
+    )
     labels = top.read("labels", "a list of names or a table of class number = name", _labels)
     implied_kind = "tensors" if labels is None else "classifier"
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
@@ -135,6 +140,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         image=_parse_image(top.table("image")) if "image" in values else None,
         device=_parse_device(top.table("device")),
         batching=_parse_batching(top.table("batching")),
+        tuning=parse_tuning(top.table("tuning")),
         file=file,
     )
 

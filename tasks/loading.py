@@ -11,8 +11,9 @@ from model_store.device import place
 from model_store.loader import load
 from model_store.model import Model
 from model_store.spec import DeviceSpec, read_spec
-from model_store.store import find_model
+from model_store.store import StoredModel, find_model
 from tasks.settings import Settings
+from tasks.tuning import said_of, tuning_plan
 
 logger = logging.getLogger(__name__)
 
@@ -27,22 +28,35 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
         ModelStoreError: any step failed; the sentence names the file.
     """
     stored = find_model(settings.model_store, name)
-    device = place(merged_device(read_spec(stored.folder).device, settings, _cores()))
+    device, cores = place_model(stored, settings)
     model = load(stored)
-    row_ms = model.warm_up()
+    row_ms = model.warm_up(tuning_plan(stored, settings, device, cores))
     # TensorFlow's million objects live as long as the process; looking through them again with each full collection
     # took about a quarter of the worker's time under load.
     gc.collect()
     gc.freeze()
     logger.info(
-        "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows.",
+        "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows. It runs %s.",
         name,
         model.version,
         device,
         row_ms,
         model.batching.max_rows,
+        said_of(model.tuning),
     )
+    for variant in model.tuning.faulty:
+        logger.warning("Model %s is not run as %s, which %s.", name, variant, model.tuning.dropped[variant])
     return model, device
+
+
+def place_model(stored: StoredModel, settings: Settings) -> tuple[str, int]:
+    """Bind this process to a model's device; gives it in words, and the cores that this process may use.
+
+    Raises:
+        ModelStoreError: As for `place`, or the model.toml is wrong.
+    """
+    cores = _cores()
+    return place(merged_device(read_spec(stored.folder).device, settings, cores)), cores
 
 
 def merged_device(wanted: DeviceSpec, settings: Settings, cores: int) -> DeviceSpec:
