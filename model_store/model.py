@@ -192,7 +192,7 @@ class Model:
 
     def _bench(self, inputs: Arrays, call_ms: float) -> Bench:
         names = self.signature.row_inputs
-        only_rows = None if self.takes_many_rows else self._fixed_rows or self._rows_of(inputs)
+        only_rows = self._fixed_rows or (None if self.takes_many_rows else self._rows_of(inputs))
         many = COMPARED_ROWS if call_ms < SHORT_CALL_MS else VARIED_ROWS
         source = self._accepted(compared_rows(inputs, names, only_rows or many), inputs)
         return Bench(

@@ -17,6 +17,7 @@ from model_store.spec import ModelSpec
 from model_store.tuning import (
     FIRST_ROWS,
     HOPELESS,
+    LONG_CALL_MS,
     Choice,
     Tuning,
     pick,
@@ -71,7 +72,8 @@ def tune(bench: Bench, variant: str, limit_s: float) -> tuple[Program, Tuning]:
     """
     search = Search(bench.program, bench.prepare, limit_s, is_open=variant == "auto")
     compiling_s = _compare_bases(search, bench, variant)
-    base = pick(search.trials, [name for name in search.programs if variant in ("auto", "xla", name)] or ["plain"])
+    candidates = [name for name in VARIANTS if name in search.programs and variant in ("auto", "xla", name)]
+    base = pick(search.trials, candidates or ["plain"])
     search.keep("plain", base)
     batching = bench.find_batching(search.programs[base])
     choice = Choice(base, base)
@@ -136,44 +138,63 @@ def _compare_bases(search: Search, bench: Bench, variant: str) -> float:
     try:
         traced = variants.trace(bench.program)
     except VariantUnfit as error:
-        for name in VARIANTS:
-            search.drop(name, str(error))
+        _drop_all(search, str(error))
         return 0.0
-    search.add("direct", 0.0, lambda: variants.call_directly(traced))
     if variant != "direct":
         search.add("folded", traced.folding_s, lambda: variants.fold(traced))
-    search.compare(FIRST_ROWS if bench.rows is None else (bench.rows,), bench.call_ms)
+    if search.is_open and bench.call_ms > LONG_CALL_MS:
+        search.dropped["direct"] = "gains nothing: next to its calls, what Python adds to each is nothing"
+    else:
+        search.add("direct", 0.0, lambda: variants.call_directly(traced))
+    sizes = FIRST_ROWS if bench.rows is None else (bench.rows,)
+    search.compare(sizes if len(search.programs) > 1 else sizes[:1], bench.call_ms)
     if not search.trials:
-        for name in VARIANTS:
-            search.drop(name, search.dropped.get(name, "was not tried: there was no time to compare it"))
+        _drop_all(search, "was not tried: there was no time to compare it")
     return traced.compiling_s
+
+
+def _drop_all(search: Search, reason: str) -> None:
+    for name in VARIANTS:
+        search.drop(name, search.dropped.get(name, reason))
 
 
 def _compile(
     search: Search, bench: Bench, base: str, batching: Batching, compiling_s: float
 ) -> tuple[Choice, Batching]:
-    if bench.has_open_sizes:
-        search.drop("xla", "takes inputs of any size, and XLA would compile each size anew")
-    if "xla" not in search.dropped:
-        program = search.programs[base]
-        search.add("xla", compiling_s, lambda: variants.compile_by_xla(program))
-        _try_compiled(search, rows_to_compile(batching) if bench.rows is None else (bench.rows,), base, compiling_s)
+    sizes = rows_to_compile(batching) if bench.rows is None else (bench.rows,)
+    _try_compiled(search, bench, base, sizes, compiling_s)
     if base not in search.programs:
         base = "plain"
     compiled, other = times_of(search.trials, "xla"), times_of(search.trials, base)
     rows = worth_compiling(other, compiled) if search.is_open else tuple(sorted(compiled))
     if not rows:
-        search.dropped.setdefault("xla", "gains too little for what compiling takes at each start")
+        search.dropped.setdefault("xla", "gains too little to pay for compiling at each start")
         return Choice(base, base), batching
     worth = {size: compiled[size] for size in rows}
     is_padded = bench.may_pad and not batching.sizes and worth_padding(batching.max_rows, other, worth)
     return Choice("xla", base, rows), replace(batching, sizes=rows) if is_padded else batching
 
 
-def _try_compiled(search: Search, sizes: tuple[int, ...], base: str, compiling_s: float) -> None:
+def _try_compiled(search: Search, bench: Bench, base: str, sizes: tuple[int, ...], compiling_s: float) -> None:
+    reason = _why_not_compiled(bench)
+    if reason:
+        search.drop("xla", reason)
+    if "xla" in search.dropped:
+        return
+    program = search.programs[base]
+    search.add("xla", compiling_s, lambda: variants.compile_by_xla(program))
     for rows in sizes:
         if "xla" not in search.programs or (search.is_open and not search.has_time(compiling_s)):
             return
         trials = search.compare_at(rows).trials
         if "xla" not in trials or base not in trials or trials["xla"].call_ms > HOPELESS * trials[base].call_ms:
             return
+
+
+def _why_not_compiled(bench: Bench) -> str | None:
+    if bench.has_open_sizes:
+        return "takes inputs of any size, and XLA would compile each size anew"
+    signature = bench.program.signature
+    if any(spec.dtype == "string" for spec in (*signature.inputs.values(), *signature.outputs.values())):
+        return "takes or gives text, for which XLA has nothing"
+    return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 from model_store.batching import Batching
 from model_store.signature import Signature
-from model_store.spec import SPEC_FILE_NAME, ModelSpec
+from model_store.spec import LARGEST_BATCH, SPEC_FILE_NAME, ModelSpec
 from model_store.tuning import Choice, Trial, Tuning
 from model_store.tuning_spec import VARIANTS
 
@@ -134,7 +135,7 @@ def _makes_sense(tuning: Tuning) -> bool:
         choice.variant in VARIANTS
         and choice.base in VARIANTS[:-1]
         and (choice.variant in ("xla", choice.base))
-        and all(type(count) is int and count > 0 for count in rows)
+        and all(type(count) is int and 0 < count <= LARGEST_BATCH for count in rows)
         and list(batching.sizes) == sorted(set(batching.sizes))
         and isinstance(batching.max_wait_ms, int | float)
         and (batching.max_bytes is None or type(batching.max_bytes) is int)
@@ -150,6 +151,7 @@ def _replace(file: Path, text: str) -> bool:
         draft.write_text(text, encoding="utf-8")
         draft.replace(file)
     except OSError:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink()
         return False
     return True

@@ -15,7 +15,7 @@ class Search:
     """The state of one search.
 
     Attributes:
-        programs: The variants still in it, the simplest first; "plain" always stays, as the measure of the others.
+        programs: The variants still in it; "plain" always stays, as the measure of the others.
         trials: What was measured of them.
         dropped: Why variants are out, in words that follow the model's name.
         faulty: Those that are out since they gave other answers than the plain graph.

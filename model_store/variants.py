@@ -83,11 +83,25 @@ def fold(traced: Traced) -> Program:
     signature = traced.program.signature
     with _refusals("cannot be folded"):
         frozen = convert_variables_to_constants_v2(traced.function, lower_control_flow=False)
-        if len(frozen.inputs) != len(signature.inputs):
-            raise VariantUnfit("cannot be folded, as it reads tables or other things that are no variables")
-        function = _graph_of(lambda *tensors: frozen(*tensors), signature)
-    # The variables are of no use any more, so their owner is let go.
-    return replace(traced.program, run=_direct_run(function, signature), owner=None)
+        function = _graph_of(_fed_by_name(frozen, traced.function, len(signature.inputs)), signature)
+    # The variables are of no use any more, so their owner is let go, unless it has tables too.
+    owner = traced.program.owner if function.captured_inputs else None
+    return replace(traced.program, run=_direct_run(function, signature), owner=owner)
+
+
+def _fed_by_name(frozen: Any, function: Any, inputs: int) -> Call:
+    """Calls a folded function, which takes the tables that the function reads as further inputs, in some order."""
+    places = {tensor.name: place for place, tensor in enumerate(function.inputs[:inputs])}
+    captured = {inner.name: outer for outer, inner in function.graph.captures}
+    names = [tensor.name for tensor in frozen.inputs]
+
+    def call(*tensors: tf.Tensor) -> list[tf.Tensor]:
+        outputs: list[tf.Tensor] = frozen(
+            *(tensors[places[name]] if name in places else captured[name] for name in names)
+        )
+        return outputs
+
+    return call
 
 
 def compile_by_xla(program: Program) -> Program:

@@ -6,6 +6,7 @@ import pytest
 
 from model_store.errors import SpecError
 from model_store.spec import BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
+from model_store.tuning_spec import TuningSpec
 
 FILE = Path("models/fer/model.toml")
 
@@ -42,6 +43,9 @@ def test_every_key_is_read() -> None:
         max_batch_size = 64
         max_batch_wait_ms = 2.5
         sizes = [1, 8, 64]
+        [tuning]
+        variant = "folded"
+        time_limit_s = 20
         """,
         FILE,
     )
@@ -54,6 +58,7 @@ def test_every_key_is_read() -> None:
         image=ImageSpec("grey", (0.1, 0.0, 0.9, 1.0), (64, 48), (-1.0, 1.0), "image_tensor"),
         device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
         batching=BatchingSpec(max_batch_size=64, max_batch_wait_ms=2.5, sizes=(1, 8, 64)),
+        tuning=TuningSpec("folded", 20),
         file=FILE,
     )
 
@@ -88,7 +93,7 @@ def test_the_version_folders_file_wins_over_the_models(tmp_path: Path) -> None:
         (
             "label = 1",
             "has an unknown key label; "
-            "known are kind, labels, outputs, min_score, run_timeout_s, image, device, batching.",
+            "known are kind, labels, outputs, min_score, run_timeout_s, image, device, batching, tuning.",
         ),
         ("[image]\nsize = 1", "has an unknown key image.size; known are mode, crop, resize, scale, input."),
         ("[device]\ngpus = 1", "has an unknown key device.gpus; known are gpu, memory_limit_mb, cpu_threads."),
@@ -144,6 +149,10 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("[batching]\nsizes = [8, 4]", "batching.sizes"),
         ("[batching]\nsizes = [4, 4]", "batching.sizes"),
         ("[batching]\nsizes = [0, 4]", "batching.sizes"),
+        ("tuning = true", "tuning"),
+        ('[tuning]\nvariant = "fast"', "tuning.variant"),
+        ("[tuning]\ntime_limit_s = -1", "tuning.time_limit_s"),
+        ("[tuning]\ntime_limit_s = 0.5", "tuning.time_limit_s"),
     ],
 )
 def test_a_wrong_value_is_refused_naming_file_and_key(text: str, key: str) -> None:
