@@ -18,6 +18,7 @@ from model_store.tuning_file import MOST_CHOICES, TUNING_FILE_NAME, TuningFiles,
 from model_store.tuning_spec import TuningSpec
 
 SIGNATURE = Signature({"x": TensorSpec("float32", (None, 3))}, {"y": TensorSpec("float32", (None, 3))})
+NO_SPEC = ModelSpec()
 TUNING = Tuning(
     Choice("xla", "folded", (1, 8)),
     Batching(max_rows=64, max_wait_ms=1.0, sizes=(1, 8, 64), max_bytes=1000),
@@ -27,7 +28,7 @@ TUNING = Tuning(
 )
 
 
-def key(artifact: Path, spec: ModelSpec = ModelSpec(), machine: str = "here", versions: str = "2.21") -> dict[str, str]:
+def key(artifact: Path, spec: ModelSpec = NO_SPEC, machine: str = "here", versions: str = "2.21") -> dict[str, str]:
     return dict(key_of(artifact, SIGNATURE, spec, versions, machine))
 
 
