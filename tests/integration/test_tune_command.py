@@ -1,4 +1,4 @@
-"""`celeriac tune`: the table for people, JSON for programs, the choice kept for the next start, sentences for the rest."""
+"""`celeriac tune`: a table for people, JSON for programs, a choice kept for the next start, sentences for all else."""
 
 from __future__ import annotations
 
