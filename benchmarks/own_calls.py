@@ -55,7 +55,7 @@ def frozen_graph_calls(file: Path) -> dict[str, Call]:
 
 
 def write_others(file: Path, folder: Path) -> tuple[Path, Path]:
-    """Write a `.keras` file's model as a SavedModel and as a frozen graph; gives the artifacts."""
+    """Write a `.keras` file's model as a SavedModel and as a frozen graph, each in a folder of its own; gives both."""
     model = keras.saving.load_model(file, compile=False)
     signature = [tf.TensorSpec((None, *model.inputs[0].shape[1:]), model.inputs[0].dtype)]
     module = tf.Module()
@@ -63,6 +63,7 @@ def write_others(file: Path, folder: Path) -> tuple[Path, Path]:
     module.call = tf.function(lambda x: {"y": model(x, training=False)}, input_signature=signature)
     function = module.call.get_concrete_function()
     tf.saved_model.save(module, str(folder / "saved_model"), signatures=function)
-    graph = folder / "frozen_graph.pb"
+    graph = folder / "frozen_graph" / "model.pb"
+    graph.parent.mkdir()
     graph.write_bytes(convert_variables_to_constants_v2(function).graph.as_graph_def().SerializeToString())
     return folder / "saved_model", graph

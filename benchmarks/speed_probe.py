@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -22,7 +23,7 @@ from benchmarks.serving import serve
 from model_store.device import place
 from model_store.loader import load
 from model_store.model import Model
-from model_store.spec import DeviceSpec
+from model_store.spec import SPEC_FILE_NAME, DeviceSpec
 from model_store.store import find_stored
 from model_store.tuning_file import TuningFiles
 from model_store.tuning_plan import TuningPlan
@@ -30,6 +31,7 @@ from model_store.tuning_plan import TuningPlan
 #: A worker's threads on two cores, with two batches at once.
 CPU_THREADS = 1
 OURS = "Celeriac"
+MOST_ROWS = 32
 #: The least of these counts: what else runs on the processor empties its caches, which costs CPU time too.
 SLICES = 6
 
@@ -42,8 +44,13 @@ class Probe:
         self._calls: dict[str, dict[str, Call]] = {}
         self.variants: dict[str, str] = {}
         with TemporaryDirectory() as folder:
-            saved_model, graph = own_calls.write_others(file, Path(folder))
-            self._add("Keras file", file, own_calls.keras_calls(file), tuning_limit_s)
+            store = Path(folder)
+            # So many rows are one call, as they are for the user.
+            (store / SPEC_FILE_NAME).write_text(f"[batching]\nmax_batch_size = {MOST_ROWS}\n")
+            saved_model, graph = own_calls.write_others(file, store)
+            (store / "keras").mkdir()
+            keras_file = Path(copy(file, store / "keras"))
+            self._add("Keras file", keras_file, own_calls.keras_calls(file), tuning_limit_s)
             self._add("SavedModel", saved_model, own_calls.saved_model_calls(saved_model), tuning_limit_s)
             self._add("frozen graph", graph, own_calls.frozen_graph_calls(graph), tuning_limit_s)
 

@@ -72,6 +72,7 @@ def tune(bench: Bench, variant: str, limit_s: float) -> tuple[Program, Tuning]:
     """
     search = Search(bench.program, bench.prepare, limit_s, is_open=variant == "auto")
     compiling_s = _compare_bases(search, bench, variant)
+    is_cut_short = search.is_cut_short
     candidates = [name for name in VARIANTS if name in search.programs and variant in ("auto", "xla", name)]
     base = pick(search.trials, candidates or ["plain"])
     search.keep("plain", base)
@@ -82,7 +83,7 @@ def tune(bench: Bench, variant: str, limit_s: float) -> tuple[Program, Tuning]:
     if variant in search.dropped:
         raise VariantUnfit(search.dropped[variant])
     trials = tuple(sorted(search.trials, key=lambda trial: (trial.rows, VARIANTS.index(trial.variant))))
-    tuning = Tuning(choice, batching, trials, search.dropped, tuple(search.faulty))
+    tuning = Tuning(choice, batching, trials, search.dropped, tuple(search.faulty), is_cut_short)
     return _assembled(search.programs, choice), tuning
 
 
@@ -99,9 +100,12 @@ def recall(program: Program, spec: ModelSpec, plan: TuningPlan) -> tuple[Program
 
 
 def keep(program: Program, spec: ModelSpec, plan: TuningPlan, tuning: Tuning) -> Path | None:
-    """Keep what was found out, where anything was and a file can be written; gives the file."""
+    """Keep what was found out, if all was looked at and a file can be written; gives the file.
+
+    A machine that is busy while many workers start would else decide for all later starts.
+    """
     key = _key(program, spec, plan)
-    return plan.files.put(key, tuning) if tuning.trials and key is not None else None
+    return None if tuning.is_cut_short or key is None else plan.files.put(key, tuning)
 
 
 def _key(program: Program, spec: ModelSpec, plan: TuningPlan) -> Key | None:

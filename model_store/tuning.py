@@ -74,6 +74,7 @@ class Tuning:
         trials: All that was measured of the variants that were not dropped.
         dropped: Variants that were not tried, or not to the end, with the reason, which goes on from the model's name.
         faulty: Those of them that gave other answers than the plain graph.
+        is_cut_short: Whether there was no time for a variant that takes little to make. XLA, which takes long, is none.
     """
 
     choice: Choice = Choice()
@@ -81,6 +82,7 @@ class Tuning:
     trials: tuple[Trial, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
     faulty: tuple[str, ...] = ()
+    is_cut_short: bool = False
 
     @property
     def warm_rows(self) -> tuple[int, ...]:

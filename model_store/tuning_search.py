@@ -19,6 +19,7 @@ class Search:
         trials: What was measured of them.
         dropped: Why variants are out, in words that follow the model's name.
         faulty: Those that are out since they gave other answers than the plain graph.
+        is_cut_short: Whether the limit has kept a variant from being made, or all from being compared.
         is_open: Whether any variant may come out of it. Else one is wanted, and the limit stops neither making it nor
             comparing it once.
     """
@@ -28,6 +29,7 @@ class Search:
         self.trials: list[Trial] = []
         self.dropped: dict[str, str] = {}
         self.faulty: list[str] = []
+        self.is_cut_short = False
         self.is_open = is_open
         self._prepare = prepare
         self._until_s = perf_counter() + limit_s
@@ -43,6 +45,7 @@ class Search:
     def add(self, name: str, needed_s: float, make: Callable[[], Program]) -> None:
         """Make a variant, unless that fails or takes about so long that the limit would be passed."""
         if self.is_open and not self.has_time(needed_s):
+            self.is_cut_short = True
             left_s = max(0.0, self.left_s())
             self.dropped[name] = f"was not tried: making it takes about {needed_s:.1f} s, and {left_s:.1f} s are left"
             return
@@ -63,6 +66,7 @@ class Search:
             expected_ms = call_ms if before is None else call_ms * rows / before
             is_due = before is None and not self.is_open
             if not is_due and not self.has_time(expected_ms / 1000 * FEWEST_CALLS * len(self.programs)):
+                self.is_cut_short |= before is None
                 return
             plain = self.compare_at(rows).trials.get("plain")
             if plain is None:
