@@ -19,12 +19,13 @@ from model_store.row_trial import find_rows
 from model_store.signature import TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
+from model_store.trial_calls import accepted, trial_calls
 from model_store.trial_rows import COMPARED_ROWS, compared_rows
 from model_store.tuner import Bench, keep, recall, tune
 from model_store.tuning import Tuning
 from model_store.tuning_plan import TuningPlan
-from model_store.tuning_trial import Call, Prepare
-from model_store.warm_up import OPEN_SIZES, observed_outputs, repeated_rows, trial_inputs, varied_rows
+from model_store.tuning_trial import Prepare
+from model_store.warm_up import OPEN_SIZES, observed_outputs, trial_inputs, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -32,8 +33,6 @@ Arrays = Mapping[str, np.ndarray]
 VARIED_ROWS = 2
 # Where a call takes no longer, variants are compared on more rows than these.
 SHORT_CALL_MS = 20.0
-# The trials of a batch shall not be what ends a process.
-MAX_TRIAL_BYTES = 268_435_456
 
 
 class Model:
@@ -192,21 +191,19 @@ class Model:
 
     def _bench(self, inputs: Arrays, call_ms: float) -> Bench:
         names = self.signature.row_inputs
-        only_rows = self._fixed_rows or (None if self.takes_many_rows else self._rows_of(inputs))
+        given_rows = next((len(inputs[name]) for name in names), 1)
+        only_rows = self._fixed_rows or (None if self.takes_many_rows else given_rows)
         many = COMPARED_ROWS if call_ms < SHORT_CALL_MS else VARIED_ROWS
-        source = self._accepted(compared_rows(inputs, names, only_rows or many), inputs)
+        source = accepted(self._run, compared_rows(inputs, names, only_rows or many), inputs)
         return Bench(
             program=self._program,
-            prepare=lambda program: self._trial_calls(source, program),
+            prepare=lambda program: trial_calls(lambda arrays: self._run(arrays, program), source, names),
             find_batching=lambda program: self._find_batching(inputs, self._call_ms(inputs, program), program),
             call_ms=call_ms,
             rows=only_rows,
             may_pad=self.spec.batching.sizes is None,
             has_open_sizes=self._has_open_sizes(),
         )
-
-    def _rows_of(self, inputs: Arrays) -> int:
-        return next((len(inputs[name]) for name in self.signature.row_inputs), 1)
 
     def _call_ms(self, inputs: Arrays, program: Program | None = None) -> float:
         return best_ms(lambda: self._run(inputs, program))
@@ -245,26 +242,9 @@ class Model:
 
     def _prepare_trial(self, inputs: Arrays, program: Program | None = None) -> Prepare:
         """For trials on rows that vary, as zeros can be faster or slower; on those given where the model refuses."""
-        source = self._accepted(varied_rows(inputs, self.signature.row_inputs, VARIED_ROWS), inputs)
-        return self._trial_calls(source, program)
-
-    def _accepted(self, source: Arrays, inputs: Arrays) -> Arrays:
-        try:
-            self._run(source)
-        except PredictError:
-            return inputs
-        return source
-
-    def _trial_calls(self, source: Arrays, program: Program | None) -> Prepare:
-        row_bytes = _bytes(source) // self._rows_of(source)
-
-        def prepare(rows: int) -> Call:
-            if rows * row_bytes > MAX_TRIAL_BYTES:
-                raise OutOfMemory(f"{self.name} is tried with {MAX_TRIAL_BYTES} bytes at most.")
-            rows_of_source = repeated_rows(source, self.signature.row_inputs, rows)
-            return lambda: self._run(rows_of_source, program)
-
-        return prepare
+        names = self.signature.row_inputs
+        source = accepted(self._run, varied_rows(inputs, names, VARIED_ROWS), inputs)
+        return trial_calls(lambda arrays: self._run(arrays, program), source, names)
 
     def _run(self, inputs: Arrays, program: Program | None = None) -> dict[str, np.ndarray]:
         try:

@@ -153,7 +153,7 @@ def _compare_bases(search: Search, bench: Bench, variant: str) -> float:
     sizes = FIRST_ROWS if bench.rows is None else (bench.rows,)
     search.compare(sizes if len(search.programs) > 1 else sizes[:1], bench.call_ms)
     if not search.trials:
-        _drop_all(search, "was not tried: there was no time to compare it")
+        _drop_all(search, search.obstacle or "was not tried: there was no time to compare it")
     return traced.compiling_s
 
 

@@ -18,8 +18,8 @@ SLOWER = 1.10
 WORTH_COMPILING = 1.10
 # Where a compiled call takes so many times as long as the other, more rows will not turn it round.
 HOPELESS = 2.0
-# Beyond this, the 0.2 ms that Python's part of a call costs are less than variants must gain.
-LONG_CALL_MS = 10.0
+# Beyond this, what Python's part of a call costs is much less than variants must gain.
+LONG_CALL_MS = 30.0
 # The numbers of rows that variants are compared with before the best size of a batch is known, and the steps between
 # those that are compiled.
 FIRST_ROWS = (1, 8, 32)

@@ -19,6 +19,7 @@ class Search:
         trials: What was measured of them.
         dropped: Why variants are out, in words that follow the model's name.
         faulty: Those that are out since they gave other answers than the plain graph.
+        obstacle: Why nothing can be compared with the plain graph; None where it can.
         is_cut_short: Whether the limit has kept a variant from being made, or all from being compared.
         is_open: Whether any variant may come out of it. Else one is wanted, and the limit stops neither making it nor
             comparing it once.
@@ -29,6 +30,7 @@ class Search:
         self.trials: list[Trial] = []
         self.dropped: dict[str, str] = {}
         self.faulty: list[str] = []
+        self.obstacle: str | None = None
         self.is_cut_short = False
         self.is_open = is_open
         self._prepare = prepare
@@ -79,6 +81,7 @@ class Search:
         compared = compare_at(rows, prepares, self.left_s)
         older = [trial for trial in self.trials if trial.rows != rows or trial.variant not in compared.trials]
         self.trials = [*older, *compared.trials.values()]
+        self.obstacle = compared.faults.get("plain", self.obstacle)
         for name, fault in compared.faults.items():
             self.drop(name, fault)
         self.faulty += compared.differing
