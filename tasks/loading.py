@@ -13,7 +13,8 @@ from model_store.model import Model
 from model_store.spec import DeviceSpec, read_spec
 from model_store.store import StoredModel, find_model
 from tasks.settings import Settings
-from tasks.tuning import said_of, tuning_plan
+from tasks.tuning import tuning_plan
+from tasks.tuning_table import chosen_way
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def load_model(name: str, settings: Settings) -> tuple[Model, str]:
         device,
         row_ms,
         model.batching.max_rows,
-        said_of(model.tuning),
+        chosen_way(model.tuning),
     )
     for variant in model.tuning.faulty:
         logger.warning("Model %s is not run as %s, which %s.", name, variant, model.tuning.dropped[variant])

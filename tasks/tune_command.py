@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +13,10 @@ import click
 
 from model_store.errors import ModelStoreError
 from model_store.store import MODEL_NAME, StoredModel, find_model, find_stored
-from model_store.tuning import Tuning
 from tasks.errors import TasksError
 from tasks.settings import Settings, read_settings
-from tasks.tuning import said_of, tuning_plan
+from tasks.tuning import tuning_plan
+from tasks.tuning_table import summary, table, trials_json
 
 if TYPE_CHECKING:
     # Brings TensorFlow, which `celeriac --help` need not wait for.
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 #: Who asks for it waits longer than a start should.
 _LIMIT_S = 60
-_COLUMNS = ("variant", "rows", "ms a call", "rows/s", "first call, ms", "difference", "")
 
 
 @click.command()
@@ -70,52 +69,23 @@ def _tuned(stored: StoredModel, settings: Settings, limit_s: int) -> Model:
 
 
 def _described(model: Model) -> dict[str, Any]:
-    tuning = model.tuning
     return {
         "model": model.name,
         "version": model.version,
         "format": model.format,
-        **tuning.describe(),
-        "base": tuning.choice.base,
+        **model.tuning.describe(),
+        "base": model.tuning.choice.base,
         "batching": model.batching.to_json(),
-        "trials": [
-            {
-                **asdict(trial),
-                "rows_per_s": trial.rows / trial.call_ms * 1000,
-                "chosen": tuning.choice.at(trial.rows) == trial.variant,
-            }
-            for trial in tuning.trials
-        ],
+        "trials": trials_json(model.tuning),
         "kept_in": None if model.tuning_file is None else str(model.tuning_file),
     }
 
 
 def _lines(model: Model) -> list[str]:
-    tuning = model.tuning
-    kept = "nowhere, as nothing can be written there" if model.tuning_file is None else str(model.tuning_file)
-    lines = [*_table(tuning), *(f"{name}: {model.name} {why}." for name, why in tuning.dropped.items())]
-    sizes = f", padded to {', '.join(map(str, model.batching.sizes))}" if model.batching.sizes else ""
-    chosen = f"Chosen: {said_of(tuning)}; batches of up to {model.batching.max_rows} rows{sizes}."
-    return [*lines, chosen, f"Kept in {kept}."]
-
-
-def _table(tuning: Tuning) -> list[str]:
-    rows = [
-        (
-            trial.variant,
-            str(trial.rows),
-            f"{trial.call_ms:.3f}",
-            f"{trial.rows / trial.call_ms * 1000:,.0f}",
-            f"{trial.first_ms:,.0f}",
-            f"{trial.difference:.1g}",
-            "chosen" if tuning.choice.at(trial.rows) == trial.variant else "",
-        )
-        for trial in tuning.trials
-    ]
-    widths = [max(len(row[column]) for row in (_COLUMNS, *rows)) for column in range(len(_COLUMNS))]
-    # Names to the left, numbers to the right.
-    line = "  ".join(f"{{:{'<' if column in (0, 6) else '>'}{width}}}" for column, width in enumerate(widths))
-    return [line.format(*row).rstrip() for row in (_COLUMNS, *rows)]
+    lines = [*table(model.tuning), *summary(model.name, model.tuning)]
+    if model.tuning_file is not None:
+        return [*lines, f"Kept in {model.tuning_file}."]
+    return [*lines, "Not kept: there was too little time, or no folder for it can be written to."]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import platform
 from pathlib import Path
 
 from model_store.store import StoredModel
-from model_store.tuning import Tuning
 from model_store.tuning_file import TuningFiles
 from model_store.tuning_plan import TuningPlan
 from tasks.settings import Settings
@@ -35,13 +34,6 @@ def tuning_plan(stored: StoredModel, settings: Settings, device: str, cores: int
 def machine(device: str, cores: int) -> str:
     """What the speed of a model depends on, in words."""
     return f"{_processor()}, {cores} cores, {device}"
-
-
-def said_of(tuning: Tuning) -> str:
-    """How a model is run, for a log."""
-    rows = ", ".join(map(str, tuning.choice.compiled_rows))
-    compiled = f" for {rows} rows, {tuning.choice.base} for others" if rows else ""
-    return f"{tuning.choice.variant}{compiled}, {tuning.speedup:.2f} times as fast as the plain graph"
 
 
 def _processor() -> str:

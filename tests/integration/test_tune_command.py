@@ -36,19 +36,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-def test_a_model_of_the_store_is_tuned_and_shown_as_a_table(store: Path) -> None:
-    done = tune(store, "linear", "--limit-s", "20")
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
-    assert lines[0].split() == ["variant", "rows", "ms", "a", "call", "rows/s", "first", "call,", "ms", "difference"]
-    shown = [line.split() for line in lines if line.split()[0] in ("plain", "direct", "folded", "xla")]
-    # One line for each number of rows says what runs it.
-    assert {row[1] for row in shown if row[-1] == "chosen"} == {row[1] for row in shown}
-    assert "times as fast as the plain graph; batches of up to 8 rows." in lines[-2]
-    assert lines[-1] == f"Kept in {store}/linear/tuning.json."
-
-
-def test_a_path_does_as_well_and_json_has_the_same(store: Path) -> None:
+def test_a_model_is_tuned_by_its_path_and_the_choice_kept_beside_it(store: Path) -> None:
     done = tune(store, str(store / "linear" / "1" / "linear.h5"), "--json")
     assert done.returncode == 0, done.stderr
     told: dict[str, Any] = json.loads(done.stdout)
