@@ -37,6 +37,7 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "kind": card.get("kind"),
         "signature": card.get("signature"),
         "takes_pictures": card.get("takes_pictures"),
+        "tuning": card.get("tuning"),
         "workers": [
             {"name": worker.name, "version": worker.version, "device": worker.device} for worker in record.workers
         ],

@@ -36,6 +36,7 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
         "kind": "tensors",
         "signature": card("digits")["signature"],
         "takes_pictures": False,
+        "tuning": None,
         "workers": [{"name": "digits@host", "version": 1, "device": "CPU"}],
         "queued": 1,
         "running": 1,
