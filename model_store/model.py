@@ -195,8 +195,10 @@ class Model:
         only_rows = self._fixed_rows or (None if self.takes_many_rows else given_rows)
         many = COMPARED_ROWS if call_ms < SHORT_CALL_MS else VARIED_ROWS
         source = accepted(self._run, compared_rows(inputs, names, only_rows or many), inputs)
+        # What was found out of the rows is so for the program too, but where it takes a fixed number of them.
+        takes_found = self._fixed_rows is None
         return Bench(
-            program=self._program,
+            program=replace(self._program, signature=self.signature) if takes_found else self._program,
             prepare=lambda program: trial_calls(lambda arrays: self._run(arrays, program), source, names),
             find_batching=lambda program: self._find_batching(inputs, self._call_ms(inputs, program), program),
             call_ms=call_ms,
