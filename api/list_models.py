@@ -48,6 +48,7 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "signatures": card.get("signatures"),
         "refused_signatures": card.get("refused_signatures"),
         "takes_pictures": card.get("takes_pictures"),
+        "tuning": card.get("tuning"),
         "workers": [
             {"name": worker.name, "version": worker.version, "versions": worker.versions, "device": worker.device}
             for worker in record.workers

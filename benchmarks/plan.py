@@ -26,6 +26,8 @@ class Plan:
     limit_s: float = 0.4
     #: The largest batch that the limit is tried with; beyond these nothing is gained.
     limit_batch: Mapping[str, int] = field(default_factory=lambda: {"tiny": 256, "small": 128, "large": 32})
+    #: Seconds of calls in each way that the model's own speed is compared.
+    speed_s: float = 0.3
     http_warm_up: int = 200
     http_one_client: int = 500
     http_many_clients: Mapping[str, int] = field(default_factory=lambda: {"celeriac": 4_000, "others": 600})
@@ -61,6 +63,7 @@ def quick(pairs: int) -> Plan:
             "large": {"celeriac": 60, "others": 20},
         },
         limit_s=0.1,
+        speed_s=0.05,
         limit_batch={"tiny": 64, "small": 32, "large": 8},
         http_warm_up=20,
         http_one_client=50,

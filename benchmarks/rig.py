@@ -99,6 +99,11 @@ class Rig:
         argv = [sys.executable, "-m", "benchmarks.limit"]
         return Partner(argv, self.environment(model), self.folder / "limit.log")
 
+    def speed_probe(self, model: str) -> Partner:
+        """The model called by Celeriac and as its user would, not started yet."""
+        argv = [sys.executable, "-m", "benchmarks.speed_probe"]
+        return Partner(argv, self.environment(model), self.folder / "speed-probe.log")
+
     def depth_probe(self) -> Partner:
         """The one who submits to and polls a long queue, not started yet."""
         argv = [sys.executable, "-m", "benchmarks.depth_probe"]

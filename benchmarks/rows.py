@@ -10,6 +10,7 @@ from benchmarks.http_rows import http_1_tiny, http_64_small, http_64_tiny
 from benchmarks.limit_rows import drain_large, drain_small
 from benchmarks.memory_row import growth_memory
 from benchmarks.rig import Rig
+from benchmarks.speed_row import model_speed
 from benchmarks.submit_row import submit_bulk
 from benchmarks.verdict import RowResult
 
@@ -18,6 +19,7 @@ ROWS: Mapping[str, Callable[[Rig], RowResult]] = {
     "drain-tiny-queues": drain_tiny_queues,
     "drain-small": drain_small,
     "drain-large": drain_large,
+    "model-speed": model_speed,
     "http-1-tiny": http_1_tiny,
     "http-64-tiny": http_64_tiny,
     "http-64-small": http_64_small,

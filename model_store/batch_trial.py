@@ -76,7 +76,7 @@ def time_rows(prepare: Prepare, rows: int) -> Timing | None:
     """Time calls of so many rows, the first one apart; None where the memory does not suffice or the model fails."""
     try:
         call = prepare(rows)
-        return Timing(rows, _call_ms(call), _best_ms(call))
+        return Timing(rows, _call_ms(call), best_ms(call))
     except (PredictError, MemoryError):
         return None
 
@@ -95,21 +95,22 @@ def warm_rows(prepare: Prepare, sizes: Iterable[int]) -> None:
 
 def _time_again(prepare: Prepare, timing: Timing) -> Timing:
     try:
-        return replace(timing, best_ms=min(timing.best_ms, _best_ms(prepare(timing.rows))))
+        return replace(timing, best_ms=min(timing.best_ms, best_ms(prepare(timing.rows))))
     except (PredictError, MemoryError):
         return timing
 
 
-def _best_ms(call: Callable[[], object]) -> float:
+def best_ms(call: Callable[[], object]) -> float:
+    """The fastest of a few calls, in milliseconds; of one where it takes long."""
     began_s = perf_counter()
-    best_ms = _call_ms(call)
+    fastest_ms = _call_ms(call)
     calls = 1
     while calls < CALLS or _since_s(began_s) * 1000 < SAMPLE_MS:
-        if best_ms > LONGEST_CALL_MS:
+        if fastest_ms > LONGEST_CALL_MS:
             break
-        best_ms = min(best_ms, _call_ms(call))
+        fastest_ms = min(fastest_ms, _call_ms(call))
         calls += 1
-    return best_ms
+    return fastest_ms
 
 
 def _call_ms(call: Callable[[], object]) -> float:

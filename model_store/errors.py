@@ -45,6 +45,10 @@ class WarmUpError(ModelStoreError):
     """The model was loaded but cannot run; the worker must not start."""
 
 
+class VariantUnfit(ModelStoreError):
+    """A way of running a model does not apply to it; the message goes on from the model's name."""
+
+
 class PredictError(ModelStoreError):
     """The model failed on inputs that its signature allows."""
 

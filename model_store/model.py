@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from time import perf_counter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from model_store.batch_trial import SEARCH_S, Prepare, find_batching
+from model_store.batch_trial import SEARCH_S, best_ms, find_batching, warm_rows
 from model_store.batching import Batching, fixed_batching, limited_by_bytes
 from model_store.byte_strings import as_text
 from model_store.encoded_pictures import possible_wraps, takes_files
-from model_store.errors import InvalidInput, OutOfMemory, PredictError, WarmUpError
+from model_store.errors import InvalidInput, OutOfMemory, PredictError, VariantUnfit, WarmUpError
 from model_store.other_signatures import warm_up_others
 from model_store.program import Program, one_line
 from model_store.row_calls import divide, fit_together, join
@@ -23,8 +23,14 @@ from model_store.row_trial import find_rows, gives_the_same
 from model_store.signature import Signature, TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
+from model_store.trial_calls import accepted, trial_calls
+from model_store.trial_rows import COMPARED_ROWS, compared_rows
+from model_store.tuner import Bench, keep, recall, tune
+from model_store.tuning import Tuning
+from model_store.tuning_plan import TuningPlan
+from model_store.tuning_trial import Prepare
 from model_store.uneven_rows import even
-from model_store.warm_up import observed_outputs, repeated_rows, trials, varied_rows
+from model_store.warm_up import observed_outputs, trials, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 
@@ -32,8 +38,8 @@ Arrays = Mapping[str, np.ndarray]
 VARIED_ROWS = 2
 # A call decodes these at once, and their files do not tell how large they will be.
 MOST_FILES = 4
-# The trials of a batch shall not be what ends a process.
-MAX_TRIAL_BYTES = 268_435_456
+# Where a call takes no longer, variants are compared on more rows than these.
+SHORT_CALL_MS = 20.0
 
 
 class Model:
@@ -52,6 +58,8 @@ class Model:
         takes_many_rows: Whether the rows of several jobs can share one call, whose outputs can then be divided among
             them; not until `warm_up` has found out.
         batching: How many rows are worth giving to it at once; one row until `warm_up` has found out.
+        tuning: Which way of running it was found to be the fastest; the plain one until `warm_up` was given a plan.
+        tuning_file: Where that was kept; None where it was not, or was found by an earlier start.
         before_call: Called before each call of the program, on its thread; somebody may want to know that it lives.
     """
 
@@ -75,6 +83,8 @@ class Model:
         self.row_outputs: frozenset[str] = frozenset()
         self.takes_many_rows = False
         self.batching = Batching()
+        self.tuning = Tuning()
+        self.tuning_file: Path | None = None
         self.before_call: Callable[[], None] = _nothing
         self._program = program
         self._fixed_rows: int | None = None
@@ -98,6 +108,7 @@ class Model:
             "takes_pictures": self.image is not None,
             "labels": self.spec.labels is not None,
             "batching": self.batching.to_json(),
+            "tuning": self.tuning.describe(),
         }
 
     def _describe_signature(self) -> dict[str, Any]:
@@ -169,32 +180,92 @@ class Model:
                 )
         return outputs
 
-    def warm_up(self) -> float:
+    def warm_up(self, plan: TuningPlan | None = None) -> float:
         """Run the model on trial inputs: the first job then does not pay for preparations, and batches have a size.
 
         So for its further signatures, see `model_store.other_signatures`.
+
+        Args:
+            plan: How the fastest way to run it is found; without one it is run as it was opened.
 
         Returns:
             Milliseconds that one call takes once prepared, of one row unless the model takes another number only.
 
         Raises:
-            WarmUpError: The model cannot run, or not as the `[batching]` of its model.toml says.
+            WarmUpError: The model cannot run, or not as the `[batching]` or `[tuning]` of its model.toml says.
         """
+        # What was kept of a graph that is opened to any rows is one of the opened graph.
+        kept = None if self._program.open_rows else self._take_kept(plan)
         inputs, outputs = self._first_run()
-        started_s = perf_counter()
-        self._run(inputs)
-        call_ms = (perf_counter() - started_s) * 1000
+        call_ms = self._call_ms(inputs)
         signature = replace(self.signature, outputs=observed_outputs(self.signature.outputs, outputs))
         rows = find_rows(self._run, signature, inputs, outputs)
         self.signature, self.row_outputs, self._fixed_rows = rows.signature, rows.outputs, rows.in_a_call
-        if rows.in_a_call is not None and self._open_rows(rows.in_a_call, inputs):
-            self._fixed_rows = None
-        self._program = replace(self._program, open_rows=None)
+        if self._program.open_rows:
+            self._open_rows(inputs)
+            kept = self._take_kept(plan)
         self.takes_many_rows = _takes_many_rows(self.signature, self.row_outputs)
-        self.batching = self._find_batching(inputs, call_ms)
+        if kept is not None:
+            self._use_kept(kept, inputs)
+        elif plan is not None and plan.looks(self.spec.tuning):
+            self._tune(plan, inputs, call_ms)
+            call_ms = self._call_ms(inputs)
+        else:
+            self.batching = self._find_batching(inputs, call_ms)
         self._is_divided = self._fixed_rows is not None or self.takes_many_rows
         warm_up_others(self._others, self.spec.batching.max_batch_size)
         return call_ms
+
+    def _take_kept(self, plan: TuningPlan | None) -> Tuning | None:
+        """Run from now on as an earlier start has found best, where one has and that still runs."""
+        opened = self._program
+        found = None if plan is None else recall(opened, self.spec, plan)
+        if found is None:
+            return None
+        try:
+            self._program, tuning = found
+            self._first_run()
+        except WarmUpError:
+            self._program = opened
+            return None
+        return tuning
+
+    def _use_kept(self, kept: Tuning, inputs: Arrays) -> None:
+        self.tuning, self.batching = kept, kept.batching
+        if self.takes_many_rows:
+            warm_rows(self._prepare_trial(inputs), kept.warm_rows)
+
+    def _tune(self, plan: TuningPlan, inputs: Arrays, call_ms: float) -> None:
+        spec, opened = self.spec.tuning, self._program
+        bench = self._bench(inputs, call_ms)
+        try:
+            self._program, self.tuning = tune(bench, spec.variant, plan.limit_for(spec))
+        except VariantUnfit as error:
+            reason = f"{self.name} {error}; leave it out, or say auto"
+            raise WarmUpError(f"{self.spec.file}: tuning.variant cannot be {spec.variant}: {reason}.") from None
+        self.batching = self.tuning.batching
+        self.tuning_file = keep(opened, self.spec, plan, self.tuning)
+
+    def _bench(self, inputs: Arrays, call_ms: float) -> Bench:
+        names = self.signature.row_inputs
+        given_rows = next((len(inputs[name]) for name in names), 1)
+        only_rows = self._fixed_rows or (None if self.takes_many_rows else given_rows)
+        many = COMPARED_ROWS if call_ms < SHORT_CALL_MS else VARIED_ROWS
+        source = accepted(self._run, compared_rows(inputs, names, only_rows or many), inputs)
+        # What was found out of the rows is so for the program too, but where it takes a fixed number of them.
+        takes_found = self._fixed_rows is None
+        return Bench(
+            program=replace(self._program, signature=self.signature) if takes_found else self._program,
+            prepare=lambda program: trial_calls(lambda arrays: self._run(arrays, program), source, names),
+            find_batching=lambda program: self._find_batching(inputs, self._call_ms(inputs, program), program),
+            call_ms=call_ms,
+            rows=only_rows,
+            may_pad=self.spec.batching.sizes is None,
+            has_open_sizes=self._has_open_sizes(),
+        )
+
+    def _call_ms(self, inputs: Arrays, program: Program | None = None) -> float:
+        return best_ms(lambda: self._run(inputs, program))
 
     def _first_run(self) -> tuple[Arrays, Arrays]:
         reasons = []
@@ -209,15 +280,16 @@ class Model:
         shapes = ", ".join(f"{name} {array.shape}" for name, array in inputs.items())
         raise WarmUpError(f"{self.name} was loaded but cannot run. Tried on zeros, {shapes}: {reasons[-1]}")
 
-    def _open_rows(self, fixed_rows: int, inputs: Arrays) -> bool:
+    def _open_rows(self, inputs: Arrays) -> None:
         """Take the first way to run the program that takes any number of rows and gives the same, if there is one."""
-        program, names = self._program, self.signature.row_inputs
-        for run in program.open_rows(fixed_rows) if program.open_rows else ():
+        program, rows, names = replace(self._program, open_rows=None), self._fixed_rows, self.signature.row_inputs
+        ways = self._program.open_rows(rows) if self._program.open_rows and rows is not None else ()
+        self._program = program
+        for run in ways:
             opened = replace(program, run=run)
-            if gives_the_same(self._run, partial(self._run_program, opened), names, fixed_rows, inputs):
-                self._program = opened
-                return True
-        return False
+            if rows is not None and gives_the_same(self._run, partial(self._run, program=opened), names, rows, inputs):
+                self._program, self._fixed_rows = replace(opened, signature=self.signature), None
+                return
 
     def _first_trials(self) -> Iterator[tuple[ImageSpec | None, Arrays]]:
         for image in self._possible_images():
@@ -236,7 +308,7 @@ class Model:
             return False
         return takes_files(self.signature.inputs[self.image.input])
 
-    def _find_batching(self, inputs: Arrays, call_ms: float) -> Batching:
+    def _find_batching(self, inputs: Arrays, call_ms: float, program: Program | None = None) -> Batching:
         spec = self.spec.batching
         if self._fixed_rows is not None:
             if spec.sizes and spec.sizes != (self._fixed_rows,):
@@ -246,7 +318,7 @@ class Model:
             is_measured = spec.max_batch_size is None and not spec.sizes
             if is_measured and self._takes_files():
                 spec = replace(spec, max_batch_size=MOST_FILES)
-            batching = find_batching(spec, self._prepare_trial(inputs), self._search_s)
+            batching = find_batching(spec, self._prepare_trial(inputs, program), self._search_s)
             return limited_by_bytes(batching, _bytes(inputs)) if is_measured and self._has_open_sizes() else batching
         if (spec.max_batch_size or 1) > 1 or spec.sizes:
             key = self._batching_key("max_batch_size" if spec.max_batch_size else "sizes")
@@ -259,31 +331,17 @@ class Model:
     def _batching_key(self, key: str) -> str:
         return f"{self.spec.file}: batching.{key} does not fit {self.name}; it"
 
-    def _prepare_trial(self, inputs: Arrays) -> Prepare:
+    def _prepare_trial(self, inputs: Arrays, program: Program | None = None) -> Prepare:
         """For trials on rows that vary, as zeros can be faster or slower; on those given where the model refuses."""
         names = self.signature.row_inputs
-        source = varied_rows(inputs, names, VARIED_ROWS)
-        try:
-            self._run(source)
-        except PredictError:
-            source = inputs
+        source = accepted(self._run, varied_rows(inputs, names, VARIED_ROWS), inputs)
+        return trial_calls(lambda arrays: self._run(arrays, program), source, names)
 
-        def prepare(rows: int) -> Callable[[], Arrays]:
-            if rows * _bytes(inputs) > MAX_TRIAL_BYTES:
-                raise OutOfMemory(f"{self.name} is tried with {MAX_TRIAL_BYTES} bytes at most.")
-            rows_of_source = repeated_rows(source, names, rows)
-            return lambda: self._run(rows_of_source)
-
-        return prepare
-
-    def _run(self, inputs: Arrays) -> dict[str, np.ndarray]:
-        return self._run_program(self._program, inputs)
-
-    def _run_program(self, program: Program, inputs: Arrays) -> dict[str, np.ndarray]:
+    def _run(self, inputs: Arrays, program: Program | None = None) -> dict[str, np.ndarray]:
         try:
             tensors = {name: _to_tensor(inputs[name], spec) for name, spec in self.signature.inputs.items()}
             self.before_call()
-            outputs = program.run(tensors)
+            outputs = (program or self._program).run(tensors)
             return {name: _to_array(outputs[name]) for name in self.signature.outputs}
         except (MemoryError, tf.errors.ResourceExhaustedError) as error:
             raise OutOfMemory(f"{self.name} ran out of memory: {one_line(error)}.") from None

@@ -14,13 +14,14 @@ from model_store.detection_spec import DetectionSpec, parse_detections
 from model_store.errors import SpecError
 from model_store.labels import is_file_name, labels_of, read_label_file
 from model_store.spec_table import Table, fraction, items, name, number, one_of, whole_number
+from model_store.tuning_spec import TuningSpec, parse_tuning
 
 SPEC_FILE_NAME = "model.toml"
 WRAPS = ("none", "example")
 KINDS = ("tensors", "classifier", "detector")
 TOP_KEYS = (
     *("kind", "labels", "first_class", "signature", "inputs", "outputs", "min_score", "max_detections"),
-    *("run_timeout_s", "trusted_sha256", "image", "detections", "device", "batching", "custom_objects"),
+    *("run_timeout_s", "trusted_sha256", "image", "detections", "device", "batching", "tuning", "custom_objects"),
 )
 # A module and a name in it.
 PLACE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
@@ -106,6 +107,7 @@ class ModelSpec:
         batching: How many rows share a call.
         trusted_sha256: Digests of the artifacts that may bring code of their own, see `trust.artifact_digest`.
         custom_objects: Name in a Keras file to `module:name` of the operator's own class or function.
+        tuning: Which way of running the model is used.
         file: The model.toml itself, for messages; None where there is none.
     """
 
@@ -123,6 +125,7 @@ class ModelSpec:
     batching: BatchingSpec = BatchingSpec()
     trusted_sha256: tuple[str, ...] = ()
     custom_objects: Mapping[str, str] = field(default_factory=dict)
+    tuning: TuningSpec = TuningSpec()
     file: Path | None = None
 
 
@@ -170,6 +173,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         batching=_parse_batching(top.table("batching")),
         trusted_sha256=top.read("trusted_sha256", "a list of SHA-256 digests, of 64 hex digits each", _digests) or (),
         custom_objects=top.read("custom_objects", 'a table of "name in the file" = "module:name"', _places) or {},
+        tuning=parse_tuning(top.table("tuning")),
         file=file,
     )
 

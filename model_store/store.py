@@ -152,3 +152,24 @@ def _names(entries: list[Path]) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
+
+
+def find_stored(path: Path) -> StoredModel:
+    """The model at a path, in a store or not: an artifact, or a folder of a version or of a model.
+
+    What is in no version folder counts as version 1, and is named after its file or folder.
+
+    Raises:
+        LoadError: There is no model, or there are several.
+    """
+    path = path.resolve()
+    if path.is_dir() and not (path / SAVED_MODEL_FILE).is_file():
+        versions = [entry for entry in _visible(path) if _is_version(entry)]
+        path = max(versions, key=lambda folder: int(folder.name), default=path)
+        path = _find_artifact(path)
+    if not path.exists():
+        raise LoadError(f"{path} does not exist.")
+    folders = [folder for folder in (path, path.parent) if folder.name.isascii() and folder.name.isdigit()]
+    if folders:
+        return StoredModel(folders[0].parent.name, int(folders[0].name), path, folders[0])
+    return StoredModel(path.stem, 1, path, path if path.is_dir() else path.parent)

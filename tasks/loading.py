@@ -15,6 +15,8 @@ from model_store.model import Model
 from model_store.spec import DeviceSpec, read_spec
 from model_store.store import StoredModel
 from tasks.settings import Settings
+from tasks.tuning import tuning_plan
+from tasks.tuning_table import chosen_way
 
 logger = logging.getLogger(__name__)
 
@@ -47,24 +49,26 @@ class Opener:
             ModelStoreError: any step failed; the sentence names the file.
         """
         if not self.device:
-            wanted = merged_device(read_spec(stored.folder).device, self._settings, _cores())
-            self.device = self._place(wanted)
+            self.device = self._place(wanted_device(stored, self._settings))
         turn_s = sys.getswitchinterval()
         sys.setswitchinterval(_TURN_S)
         try:
             model = load(stored)
-            row_ms = model.warm_up()
+            row_ms = model.warm_up(tuning_plan(stored, self._settings, self.device, usable_cores()))
         finally:
             sys.setswitchinterval(turn_s)
         _keep_out_of_collections()
         logger.info(
-            "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows.",
+            "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows. It runs %s.",
             model.name,
             model.version,
             self.device,
             row_ms,
             model.batching.max_rows,
+            chosen_way(model.tuning),
         )
+        for variant in model.tuning.faulty:
+            logger.warning("Model %s is not run as %s, which %s.", model.name, variant, model.tuning.dropped[variant])
         return model
 
     def collect(self) -> None:
@@ -83,6 +87,11 @@ def _keep_out_of_collections() -> None:
     gc.freeze()
 
 
+def wanted_device(stored: StoredModel, settings: Settings) -> DeviceSpec:
+    """The device that a version asks for; raises SpecError where its model.toml is wrong."""
+    return merged_device(read_spec(stored.folder).device, settings, usable_cores())
+
+
 def merged_device(wanted: DeviceSpec, settings: Settings, cores: int) -> DeviceSpec:
     """The device of `model.toml`, with the settings where it is silent.
 
@@ -98,6 +107,6 @@ def merged_device(wanted: DeviceSpec, settings: Settings, cores: int) -> DeviceS
     )
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """Those that this process may use, where the system tells."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

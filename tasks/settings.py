@@ -211,6 +211,14 @@ class Settings:
     decode_threads: int = _setting(
         "CELERIAC_DECODE_THREADS", 2, "threads of a worker that decode pictures and large arrays", 1, 64
     )
+    tuning_limit_s: int = _setting(
+        "CELERIAC_TUNING_LIMIT_S",
+        5,
+        "how long the first start of a model may look for the fastest way to run it, in seconds, see models.md; "
+        "0: it is run as it is, unless `celeriac tune` has found out",
+        0,
+        86_400,
+    )
     task_events: int = _setting(
         "CELERIAC_TASK_EVENTS",
         1,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,9 @@ settings.register_profile("tests", derandomize=True, deadline=10_000, max_exampl
 # `make fuzz`: other examples in each run, and many.
 settings.register_profile("fuzz", deadline=10_000, max_examples=10_000, database=None, print_blob=True)
 settings.load_profile("tests")
+
+# Each worker of the tests has a fresh store, and would look for seconds for the fastest way to run its model.
+os.environ.setdefault("CELERIAC_TUNING_LIMIT_S", "0")
 
 
 @pytest.fixture(scope="session")

@@ -80,6 +80,7 @@ def test_a_card_tells_what_clients_need(linear: Model) -> None:
         "takes_pictures": False,
         "labels": False,
         "batching": linear.batching.to_json(),
+        "tuning": {"variant": "plain", "compiled_rows": [], "speedup": 1.0, "dropped": {}},
     }
 
 

@@ -7,6 +7,7 @@ import pytest
 from model_store.detection_spec import DetectionSpec
 from model_store.errors import SpecError
 from model_store.spec import TOP_KEYS, BatchingSpec, DeviceSpec, ImageSpec, ModelSpec, parse_spec, read_spec
+from model_store.tuning_spec import TuningSpec
 
 FILE = Path("models/fer/model.toml")
 
@@ -45,6 +46,9 @@ def test_every_key_is_read() -> None:
         max_batch_size = 64
         max_batch_wait_ms = 2.5
         sizes = [1, 8, 64]
+        [tuning]
+        variant = "folded"
+        time_limit_s = 20
         """
         % ("0123ABCD" * 8),
         FILE,
@@ -60,6 +64,7 @@ def test_every_key_is_read() -> None:
         device=DeviceSpec(gpu=1, memory_limit_mb=2048, cpu_threads=2),
         batching=BatchingSpec(max_batch_size=64, max_batch_wait_ms=2.5, sizes=(1, 8, 64)),
         trusted_sha256=("0123abcd" * 8,),
+        tuning=TuningSpec("folded", 20),
         file=FILE,
     )
 
@@ -151,6 +156,10 @@ def test_an_unknown_key_is_refused_with_the_known_ones(text: str, message: str) 
         ("[batching]\nsizes = [8, 4]", "batching.sizes"),
         ("[batching]\nsizes = [4, 4]", "batching.sizes"),
         ("[batching]\nsizes = [0, 4]", "batching.sizes"),
+        ("tuning = true", "tuning"),
+        ('[tuning]\nvariant = "fast"', "tuning.variant"),
+        ("[tuning]\ntime_limit_s = -1", "tuning.time_limit_s"),
+        ("[tuning]\ntime_limit_s = 0.5", "tuning.time_limit_s"),
     ],
 )
 def test_a_wrong_value_is_refused_naming_file_and_key(text: str, key: str) -> None:
