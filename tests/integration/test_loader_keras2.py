@@ -100,3 +100,26 @@ def test_a_model_that_tells_its_layers_as_a_bare_list_is_served(tmp_path: Path) 
         file.attrs["keras_version"] = "2.0.6"
     (output,) = load(find_model(tmp_path, "m")).predict(rows).values()
     np.testing.assert_allclose(output, keras2_models.answers(original, rows)[0], atol=1e-6)
+
+
+def test_the_weights_of_a_model_within_go_by_the_files_order_of_its_layers(tmp_path: Path) -> None:
+    # Given a file whose inner model has its layers in another order than Keras 3 gives them, and its weights with them
+    inner = keras2_models.build("branches_of_one_shape_and_names_in_no_order")
+    original = keras2_models.sequential(inner, keras2_models.layers.Dense(1))
+    rows = {"x_input": np.random.default_rng(1).normal(size=(4, 3)).astype("float32")}
+    (expected,) = keras2_models.answers(original, rows)
+    with h5py.File(keras2_models.save(original, tiny_models.version_folder(tmp_path, "m") / "m.h5"), "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        layers = next(layer for layer in config["config"]["layers"] if layer["config"]["name"] == inner.name)
+        layers["config"]["layers"].reverse()
+        file.attrs["model_config"] = json.dumps(config)
+        attributes = file["model_weights"][inner.name].attrs
+        names = list(attributes["weight_names"])
+        order = [layer["config"]["name"] for layer in layers["config"]["layers"]]
+        attributes["weight_names"] = sorted(names, key=lambda name: order.index(name.partition("/")[0]))
+        assert list(attributes["weight_names"]) != names
+
+    # Then each weight goes to its layer, though all have the same shape
+    model = load(find_model(tmp_path, "m"))
+    (output,) = model.predict(dict(zip(model.signature.inputs, rows.values(), strict=True))).values()
+    np.testing.assert_allclose(output, expected, atol=1e-5)
