@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from model_store import keras_classes
-from model_store.errors import LoadError
+from model_store.errors import Untrusted
 from model_store.keras2_activations import activation_name, known_activation
 from model_store.keras2_layers import ACTIVATION_KEYS, class_in_keras_3
 from model_store.keras2_nodes import NODE_CLASSES, OPERATORS, node_of
@@ -24,18 +24,18 @@ VALUES = frozenset({"__tensor__", "__numpy__", "__bytes__", "__slice__", "__elli
 
 
 def refuse_code(config: KerasConfig, custom_objects: Mapping[str, Any]) -> None:
-    """Raise LoadError where a description asks for anything but Keras's own layers and those the operator names."""
+    """Raise Untrusted where a description asks for anything but Keras's own layers and those the operator names."""
     described = list(objects(config.model))
     lambdas = sorted({layer_name(item) for item in described if item["class_name"] == "Lambda"})
     if lambdas or any(item["class_name"] == "__lambda__" for item in described):
-        raise LoadError(
+        raise Untrusted(
             f"has Lambda layers ({', '.join(lambdas) or 'a lambda within a layer'}): their code lies in the file and "
             "would run in the worker, so they are refused. Rebuild the model with layers of Keras in their place; or, "
             "where you trust who made this very file, name its SHA-256 in model.toml as trusted_sha256."
         )
     code = sorted({item["class_name"] for item in described if item["class_name"] in CODE_LAYERS})
     if code:
-        raise LoadError(f"has layers that run code from outside of Keras ({', '.join(code)}), so it is refused.")
+        raise Untrusted(f"has layers that run code from outside of Keras ({', '.join(code)}), so it is refused.")
     _refuse_file_names(described)
     missing = _missing_in_keras_3(described, custom_objects) if config.major == 3 else _missing(config, custom_objects)
     _refuse_missing(sorted(set(missing)))
@@ -43,7 +43,7 @@ def refuse_code(config: KerasConfig, custom_objects: Mapping[str, Any]) -> None:
 
 def _refuse_missing(names: Collection[str]) -> None:
     if names:
-        raise LoadError(
+        raise Untrusted(
             f"needs layers or functions that Keras does not have ({', '.join(names)}): their code is not in the file. "
             "Where it is installed beside Celeriac, name it in model.toml under [custom_objects], as "
             f'"{next(iter(names))}" = "module:name"; or, where that code is, export the model with '
@@ -56,7 +56,7 @@ def _refuse_file_names(described: Collection[Object]) -> None:
     for item in described:
         vocabulary = fields(item).get("vocabulary")
         if isinstance(vocabulary, str):
-            raise LoadError(
+            raise Untrusted(
                 f"has a layer {layer_name(item)!r} whose vocabulary is in the file {vocabulary!r}. Give the layer the "
                 "words themselves before saving it."
             )

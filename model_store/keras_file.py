@@ -35,7 +35,8 @@ def open_keras_file(path: Path, spec: ModelSpec) -> Program:
     """Open a Keras model for inference; one that brings its own code is refused unless model.toml trusts this file.
 
     Raises:
-        LoadError: The file is damaged, holds weights only, brings code, needs layers that nobody has, or does not fit
+        Untrusted: It brings code, or parts of it lie in other files.
+        LoadError: The file is damaged, holds weights only, needs layers that nobody has, or does not fit
             its own description.
         SpecError: The custom objects of model.toml cannot be imported.
     """
@@ -50,7 +51,7 @@ def open_keras_file(path: Path, spec: ModelSpec) -> Program:
             _quietly(lambda: refuse_code(config, custom_objects))
         return trace(*_quietly(lambda: load(path, config, custom_objects, trusted)))
     except LoadError as error:
-        raise LoadError(f"{path} {error}") from None
+        raise type(error)(f"{path} {error}") from None
 
 
 def _quietly(load: Callable[[], Any]) -> Any:

@@ -12,7 +12,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 
 import h5py
 
-from model_store.errors import LoadError
+from model_store.errors import LoadError, Untrusted
 
 # A zip member's Unix mode is in the upper half of its attributes (APPNOTE.TXT 4.4.15).
 MODE_SHIFT = 16
@@ -22,7 +22,7 @@ LARGE_BYTES = 268_435_456
 
 
 def refuse_hdf5_links(file: h5py.File) -> None:
-    """Raise LoadError where a link or the data of a dataset lies in another file."""
+    """Raise Untrusted where a link or the data of a dataset lies in another file."""
     pending = [file]
     seen = set()
     while pending:
@@ -35,7 +35,7 @@ def refuse_hdf5_links(file: h5py.File) -> None:
             where = f"{group.name.rstrip('/')}/{name}"
             link = group.get(name, getlink=True)
             if isinstance(link, h5py.ExternalLink):
-                raise LoadError(_sentence(f"its {where} is a link into the file {link.filename!r}"))
+                raise Untrusted(_sentence(f"its {where} is a link into the file {link.filename!r}"))
             if isinstance(link, h5py.SoftLink):
                 continue
             member = group[name]
@@ -47,19 +47,19 @@ def refuse_hdf5_links(file: h5py.File) -> None:
 
 def _refuse_outside_data(where: str, dataset: h5py.Dataset) -> None:
     if dataset.external:
-        raise LoadError(_sentence(f"the data of its {where} is in the file {dataset.external[0][0]!r}"))
+        raise Untrusted(_sentence(f"the data of its {where} is in the file {dataset.external[0][0]!r}"))
     if dataset.is_virtual:
-        raise LoadError(_sentence(f"its {where} is put together from other files"))
+        raise Untrusted(_sentence(f"its {where} is put together from other files"))
 
 
 def refuse_zip_links(archive: zipfile.ZipFile) -> None:
-    """Raise LoadError where a member is a link, stands twice, or has a path that leaves the archive."""
+    """Raise Untrusted where a member is a link, stands twice, or has a path that leaves the archive."""
     names = set()
     for member in archive.infolist():
         if stat.S_ISLNK(member.external_attr >> MODE_SHIFT):
-            raise LoadError(_sentence(f"its member {member.filename!r} is a symbolic link"))
+            raise Untrusted(_sentence(f"its member {member.filename!r} is a symbolic link"))
         if _leaves(member.filename):
-            raise LoadError(_sentence(f"its member {member.filename!r} would lie outside of it"))
+            raise Untrusted(_sentence(f"its member {member.filename!r} would lie outside of it"))
         if member.file_size > LARGE_BYTES and member.file_size > MAX_EXPANSION * member.compress_size:
             raise LoadError(f"has a member {member.filename!r} that would unpack to {member.file_size} bytes.")
         if member.filename in names:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from model_store.errors import LoadError
 from model_store.spec import ModelSpec
+from model_store.store import SAVED_MODEL_FILES
 
 # What TensorFlow reads of a SavedModel's folder. A model.toml, which names the digest, is not among them.
-SAVED_MODEL_FILES = ("saved_model.pb", "saved_model.pbtxt")
 SAVED_MODEL_FOLDERS = ("assets", "assets.extra", "variables")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -286,6 +287,14 @@ def test_an_operator_that_tensorflow_has_not_is_told_by_its_name_and_not_called_
     with pytest.raises(LoadError, match="Addons>Gelu") as caught:
         load(find_model(tmp_path, "m"))
     assert not isinstance(caught.value, Untrusted)
+
+
+def test_a_keras_file_that_brings_code_is_not_trusted(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Lambda(lambda rows: rows * 2.0, name="doubled")])
+    path = tiny_models.save_keras(tiny_models.version_folder(tmp_path, "m") / "m.keras", model)
+    assert str(refused(tmp_path)).startswith(f"{path} has Lambda layers (doubled)")
+    trust(path)
+    assert load(find_model(tmp_path, "m")).format == "keras"
 
 
 def test_a_function_that_is_named_like_a_refused_operator_does_not_allow_it(tmp_path: Path) -> None:
