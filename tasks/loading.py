@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -17,9 +16,6 @@ from model_store.store import StoredModel
 from tasks.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-#: How long a thread that loads may keep the interpreter from those that run jobs; Python's own is ten times as long.
-_TURN_S = 0.0005
 
 
 class Opener:
@@ -49,13 +45,8 @@ class Opener:
         if not self.device:
             wanted = merged_device(read_spec(stored.folder).device, self._settings, _cores())
             self.device = self._place(wanted)
-        turn_s = sys.getswitchinterval()
-        sys.setswitchinterval(_TURN_S)
-        try:
-            model = load(stored)
-            row_ms = model.warm_up()
-        finally:
-            sys.setswitchinterval(turn_s)
+        model = load(stored)
+        row_ms = model.warm_up()
         _keep_out_of_collections()
         logger.info(
             "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows.",
