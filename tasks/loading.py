@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import logging
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -19,9 +18,6 @@ from tasks.tuning import tuning_plan
 from tasks.tuning_table import chosen_way
 
 logger = logging.getLogger(__name__)
-
-#: How long a thread that loads may keep the interpreter from those that run jobs; Python's own is ten times as long.
-_TURN_S = 0.0005
 
 
 class Opener:
@@ -50,13 +46,8 @@ class Opener:
         """
         if not self.device:
             self.device = self._place(wanted_device(stored, self._settings))
-        turn_s = sys.getswitchinterval()
-        sys.setswitchinterval(_TURN_S)
-        try:
-            model = load(stored)
-            row_ms = model.warm_up(tuning_plan(stored, self._settings, self.device, usable_cores()))
-        finally:
-            sys.setswitchinterval(turn_s)
+        model = load(stored)
+        row_ms = model.warm_up(tuning_plan(stored, self._settings, self.device, usable_cores()))
         _keep_out_of_collections()
         logger.info(
             "Model %s version %d is ready on %s; one row takes %.1f ms, a batch has up to %d rows. It runs %s.",
