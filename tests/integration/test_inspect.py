@@ -47,7 +47,7 @@ def test_a_model_is_described_tried_and_given_a_model_toml(tmp_path: Path) -> No
 
     # And its model.toml says what holds without it
     assert (report["model_toml"], report["model_toml_written"]) == (str(folder / "model.toml"), True)
-    assert read_spec(folder) == ModelSpec(file=folder / "model.toml")
+    assert read_spec(folder) == ModelSpec(kind="tensors", file=folder / "model.toml")
 
 
 def test_a_model_that_is_not_trusted_is_told_with_its_operators_and_nothing_of_it_runs(tmp_path: Path) -> None:
