@@ -14,6 +14,7 @@ import pytest
 from tasks.broker import connect
 from tasks.job import Job, Status
 from tasks.job_store import JobStore
+from tests.batching_stage import batches
 from tests.http_clients import clients
 from tests.live_api import LiveApi
 from tests.live_worker import ROOT, LiveWorker, ended, linear_job, submit
@@ -133,6 +134,15 @@ def test_a_job_that_was_accepted_for_a_version_waits_until_it_is_loaded_again(st
     lost = stage.run(version=9, pinned=True)
     assert (lost.status, lost.failure_type) == (Status.FAILED, "version_not_served")
     assert "Version 9 was asked for, and has left the model store since. Served are: 2, 3." in lost.failure_message
+
+
+def test_a_batch_is_of_one_version(stage: Stage) -> None:
+    made = [linear_job(number) for number in range(200)]
+    pinned = [(replace(job, version=2 + n % 2, pinned=True), payload) for n, (job, payload) in enumerate(made)]
+    jobs = ended(stage.store, submit(stage.store, pinned))
+    assert [job.version for job in jobs] == [2, 3] * 100
+    assert {len({job.version for job in batch}) for batch in batches(jobs)} == {1}
+    assert max(map(len, batches(jobs))) > 1
 
 
 def test_a_worker_that_is_stopped_amid_a_load_ends_as_ever(stage: Stage) -> None:
