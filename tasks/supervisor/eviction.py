@@ -7,7 +7,9 @@ back what has not begun. What is to be done is decided in `memory_budget` and `m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from model_store.version_labels import LATEST
 from tasks.model_memory import Demand
 from tasks.model_registry import ModelRecord
 from tasks.settings import Settings
@@ -124,5 +126,10 @@ class Eviction:
 def _known(settings: Settings, model: str, record: ModelRecord | None) -> Known:
     last_bytes = (record.memory_bytes if record else None) or guess_bytes(settings.model_store, model)
     card = record.card if record else None
-    is_tried = card is not None and card.get("version") == newest_version(settings.model_store, model)
+    is_tried = card is not None and _latest(card) == newest_version(settings.model_store, model)
     return Known(last_bytes, is_tried)
+
+
+def _latest(card: Mapping[str, Any]) -> Any:
+    """The newest version of a card: its own is the one that jobs get, which a label may have chosen."""
+    return card.get("labels_of_versions", {}).get(LATEST, card.get("version"))
