@@ -25,8 +25,8 @@ from model_store.loader import load
 from model_store.model import Model
 from model_store.spec import SPEC_FILE_NAME, DeviceSpec
 from model_store.store import find_stored
-from model_store.tuning_file import TuningFiles
-from model_store.tuning_plan import TuningPlan
+from model_store.tuning.file import TuningFiles
+from model_store.tuning.plan import TuningPlan
 
 #: A worker's threads on two cores, with two batches at once.
 CPU_THREADS = 1

@@ -11,25 +11,25 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from model_store.batch_trial import SEARCH_S, best_ms, find_batching, warm_rows
-from model_store.batching import Batching, fixed_batching, limited_by_bytes
 from model_store.byte_strings import as_text
-from model_store.encoded_pictures import possible_wraps, takes_files
 from model_store.errors import InvalidInput, OutOfMemory, PredictError, VariantUnfit, WarmUpError
 from model_store.other_signatures import warm_up_others
+from model_store.pictures.encoded import possible_wraps, takes_files
 from model_store.program import Program, one_line
-from model_store.row_calls import divide, fit_together, join
-from model_store.row_trial import find_rows, gives_the_same
+from model_store.rows.batch_trial import SEARCH_S, best_ms, find_batching, warm_rows
+from model_store.rows.batching import Batching, fixed_batching, limited_by_bytes
+from model_store.rows.calls import divide, fit_together, join
+from model_store.rows.trial import find_rows, gives_the_same
+from model_store.rows.uneven import even
 from model_store.signature import Signature, TensorSpec, check_inputs
 from model_store.spec import ImageSpec, ModelSpec
 from model_store.store import StoredModel
-from model_store.trial_calls import accepted, trial_calls
-from model_store.trial_rows import COMPARED_ROWS, compared_rows
-from model_store.tuner import Bench, keep, recall, tune
-from model_store.tuning import Tuning
-from model_store.tuning_plan import TuningPlan
-from model_store.tuning_trial import Prepare
-from model_store.uneven_rows import even
+from model_store.tuning.choice import Tuning
+from model_store.tuning.plan import TuningPlan
+from model_store.tuning.trial import Prepare
+from model_store.tuning.trial_calls import accepted, trial_calls
+from model_store.tuning.trial_rows import COMPARED_ROWS, compared_rows
+from model_store.tuning.tuner import Bench, keep, recall, tune
 from model_store.warm_up import observed_outputs, trials, varied_rows
 
 Arrays = Mapping[str, np.ndarray]

@@ -6,8 +6,8 @@ from copy import copy
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from model_store.batching import MOST_ROWS, at_most
 from model_store.errors import PredictError, WarmUpError
+from model_store.rows.batching import MOST_ROWS, at_most
 
 if TYPE_CHECKING:
     # It uses this module.

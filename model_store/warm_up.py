@@ -8,7 +8,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from model_store.encoded_pictures import encode, takes_files
+from model_store.pictures.encoded import encode, takes_files
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ImageSpec
 

@@ -10,7 +10,7 @@ from model_store.errors import LoadError
 from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, OTHER, SAVED_MODEL, recognize
 from model_store.spec import SPEC_FILE_NAME
 from model_store.store import SAVED_MODEL_FILE, artifact_in
-from model_store.trust import SAVED_MODEL_FOLDERS
+from model_store.trust.digest import SAVED_MODEL_FOLDERS
 
 FORMATS = {
     KERAS_HDF5: "keras",

@@ -17,8 +17,8 @@ from model_store.errors import PredictError, WarmUpError
 from model_store.loader import load
 from model_store.model import Model
 from model_store.store import find_model
-from model_store.tuning_file import TuningFiles
-from model_store.tuning_plan import TuningPlan
+from model_store.tuning.file import TuningFiles
+from model_store.tuning.plan import TuningPlan
 from tests import tiny_models
 
 ROWS = tf.TensorSpec((None, 3), tf.float32)
