@@ -9,7 +9,7 @@ import numpy as np
 
 from model_store.errors import PredictError
 from model_store.signature import Signature, TensorSpec
-from model_store.warm_up import one_row, repeated_rows, varied_rows
+from model_store.trial_inputs import one_row, repeated_rows, varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], Arrays]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from model_store.errors import OutOfMemory, PredictError
+from model_store.trial_inputs import repeated_rows
 from model_store.tuning.trial import Call, Prepare
-from model_store.warm_up import repeated_rows
 
 Arrays = Mapping[str, np.ndarray]
 Run = Callable[[Arrays], dict[str, np.ndarray]]

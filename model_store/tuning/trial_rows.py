@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from model_store.warm_up import varied_rows
+from model_store.trial_inputs import varied_rows
 
 Arrays = Mapping[str, np.ndarray]
 

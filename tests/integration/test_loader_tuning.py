@@ -274,7 +274,7 @@ def test_folding_frees_the_variables_and_what_owned_them(tmp_path: Path) -> None
     put_module(tmp_path, Scaler(), asked("folded"), x=ROWS)
     stored = find_model(tmp_path, "m")
     model = load(stored)
-    owner = weakref.ref(model._program.owner)
+    owner = weakref.ref(model._serving.program.owner)
     model.warm_up(TuningPlan(stored.path, TuningFiles((), "here"), LIMIT_S))
     gc.collect()
     assert owner() is None
