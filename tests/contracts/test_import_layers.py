@@ -47,6 +47,7 @@ RECORD_HALF = {
     "tasks.redis_url",
     "tasks.receipt",
     "tasks.result",
+    "tasks.setting",
     "tasks.settings",
     "tasks.submission",
 }
