@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 
 import tensorflow as tf
 from PIL import Image
 
-from model_store.graphs.heads import Head, shape_of
+from model_store.graphs.example_parser import EXAMPLE_PARSERS, needed_features, serialized_example
+from model_store.graphs.heads import Head
 from model_store.graphs.library import needed_functions
-from model_store.graphs.node_graph import NodeDef, NodeGraph, attribute, node_name
+from model_store.graphs.node_graph import NodeDef, NodeGraph, node_name
 
 PICTURE_DECODERS = {"DecodeJpeg", "DecodeAndCropJpeg", "DecodePng", "DecodeGif", "DecodeImage", "DecodeBmp"}
-EXAMPLE_PARSERS = {"ParseExample", "ParseExampleV2", "ParseSingleExample"}
 # Large enough for nets that shrink a picture much.
 PICTURE_SIDE = 224
 
@@ -40,7 +40,9 @@ def _content(graph: NodeGraph, nodes: Collection[str], name: str) -> bytes | Non
     parsers = [node for node in takers if node.op in EXAMPLE_PARSERS]
     behind = graph.reached(reached, lambda node: True) if parsers else reached
     picture = _picture(graph, [graph.nodes[taker] for taker in behind if taker in nodes])
-    return _example(graph, parsers[0], picture or b"") if parsers else picture
+    if not parsers:
+        return picture
+    return serialized_example(needed_features(parsers[0], partial(_texts, graph)), picture or b"")
 
 
 def _picture(graph: NodeGraph, takers: Sequence[NodeDef]) -> bytes | None:
@@ -52,33 +54,6 @@ def _picture(graph: NodeGraph, takers: Sequence[NodeDef]) -> bytes | None:
     file = BytesIO()
     Image.new("RGB", (PICTURE_SIDE, PICTURE_SIDE)).save(file, "BMP" if "DecodeBmp" in operations else "JPEG")
     return file.getvalue()
-
-
-def _example(graph: NodeGraph, parser: NodeDef, content: bytes) -> bytes:
-    """A `tf.train.Example` with zeros for each feature that must be there, and the content for those of bytes."""
-    example = tf.train.Example()
-    types = attribute(parser, "Tdense").list.type
-    shapes = [shape_of(shape) or () for shape in attribute(parser, "dense_shapes").list.shape]
-    for key, dtype, shape in zip(_dense_keys(graph, parser), types, shapes, strict=True):
-        count = math.prod(size or 1 for size in shape)
-        feature = example.features.feature[key.decode("utf-8", "replace")]
-        if dtype == tf.string.as_datatype_enum:
-            feature.bytes_list.value.extend([content] * count)
-        elif dtype == tf.int64.as_datatype_enum:
-            feature.int64_list.value.extend([0] * count)
-        else:
-            feature.float_list.value.extend([0.0] * count)
-    return bytes(example.SerializeToString())
-
-
-def _dense_keys(graph: NodeGraph, parser: NodeDef) -> list[bytes]:
-    """The names of the features, which each version of the operation is told in another way."""
-    if parser.op == "ParseSingleExample":
-        return list(attribute(parser, "dense_keys").list.s)
-    if parser.op == "ParseExampleV2":
-        return _texts(graph, parser.input[3:4])
-    first = 2 + attribute(parser, "Nsparse").i
-    return _texts(graph, parser.input[first : first + attribute(parser, "Ndense").i])
 
 
 def _texts(graph: NodeGraph, sources: Sequence[str]) -> list[bytes]:
