@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 from google.protobuf.text_format import Parse, ParseError
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
-from model_store.errors import LoadError
+from model_store.errors import LoadError, Untrusted
 from model_store.program import one_line
 from model_store.store import SAVED_MODEL_FILE, SAVED_MODEL_FILES, SAVED_MODEL_TEXT_FILE
 
@@ -98,8 +98,10 @@ class SavedModelFile:
         check(self.content)
         try:
             return tf.saved_model.load(str(self.file.parent), tags=list(self.graph.meta_info_def.tags)), {}
-        except Exception:
-            with suppress(Unloadable):
+        except Exception as error:
+            # A file that is missing is told, rather than that its reader would be refused in the graph alone.
+            is_file_missing = isinstance(error, FileNotFoundError)
+            with suppress(Unloadable, *((Untrusted,) if is_file_missing else ())):
                 if self._has_signatures():
                     return self._load_graph_alone(check)
             raise
