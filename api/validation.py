@@ -15,7 +15,7 @@ from api.errors import InvalidBody
 from api.request_body import json_kind
 from model_store.errors import InvalidInput, PictureError
 from model_store.json_arrays import array_from_json, is_base64
-from model_store.pictures import read_picture_header
+from model_store.pictures.decoding import read_picture_header
 from model_store.signature import Signature, TensorSpec, check_inputs
 from tasks.payload import MAX_DIMENSIONS, encode_arrays, read_headers
 from tasks.picture_list import PICTURES, pack_pictures

@@ -22,11 +22,11 @@ from benchmarks.own_calls import Call
 from benchmarks.serving import serve
 from model_store.device import place
 from model_store.loader import load
+from model_store.located_model import locate_model
 from model_store.model import Model
 from model_store.spec import SPEC_FILE_NAME, DeviceSpec
-from model_store.store import find_stored
-from model_store.tuning_file import TuningFiles
-from model_store.tuning_plan import TuningPlan
+from model_store.tuning.file import TuningFiles
+from model_store.tuning.plan import TuningPlan
 
 #: A worker's threads on two cores, with two batches at once.
 CPU_THREADS = 1
@@ -55,7 +55,7 @@ class Probe:
             self._add("frozen graph", graph, own_calls.frozen_graph_calls(graph), tuning_limit_s)
 
     def _add(self, title: str, artifact: Path, calls: Mapping[str, Call], tuning_limit_s: float) -> None:
-        model = load(find_stored(artifact))
+        model = load(locate_model(artifact).stored)
         model.warm_up(TuningPlan(artifact, TuningFiles((), ""), tuning_limit_s))
         self.variants[title] = model.tuning.choice.variant
         self._calls[title] = {OURS: _as_call(model), **calls}

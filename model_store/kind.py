@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_store.detection_spec import DetectionSpec
-from model_store.detector_outputs import is_detector
+from model_store.detectors.outputs import is_detector
 from model_store.labels import find_label_map, read_label_file
 from model_store.signature import Signature
 from model_store.spec import ModelSpec

@@ -6,22 +6,22 @@ from dataclasses import replace
 from pathlib import Path
 
 from model_store.classes import check_labels
-from model_store.detector_outputs import check_detector_outputs
+from model_store.detectors.outputs import check_detector_outputs
 from model_store.errors import LoadError, SpecError
 from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, SAVED_MODEL, FileFormat, recognize
-from model_store.frozen_graph import open_frozen_graph
-from model_store.graph_file import holds_graph
-from model_store.image_input import find_image_spec
-from model_store.keras_file import open_keras_file
+from model_store.graphs.file import holds_graph
+from model_store.graphs.frozen_graph import open_frozen_graph
+from model_store.keras_files.file import open_keras_file
 from model_store.kind import with_kind
 from model_store.model import Model
 from model_store.other_signatures import SEARCH_S
+from model_store.pictures.image_input import find_image_spec
 from model_store.program import Program
-from model_store.saved_model import open_saved_model
+from model_store.saved_models.saved_model import open_saved_model
 from model_store.signature import Signature
 from model_store.spec import BatchingSpec, ModelSpec, read_spec
 from model_store.store import SAVED_MODEL_FILE, StoredModel
-from model_store.store_links import refuse_links_outside
+from model_store.trust.store_links import refuse_links_outside
 
 KERAS_SUFFIXES = {KERAS_HDF5: (".h5", ".hdf5"), KERAS_ZIP: (".keras",)}
 

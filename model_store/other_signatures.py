@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from copy import copy
+from collections.abc import Mapping
+from contextlib import suppress
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from model_store.batching import MOST_ROWS, at_most
 from model_store.errors import PredictError, WarmUpError
+from model_store.rows.batching import MOST_ROWS
 
 if TYPE_CHECKING:
     # It uses this module.
@@ -18,13 +19,13 @@ TOTAL_S = 6.0
 SEARCH_S = 0.5
 
 
-def warm_up_others(others: dict[str, Model], max_rows: int | None) -> None:
+def warm_up_others(others: Mapping[str, Model], max_rows: int | None) -> None:
     """Warm up the signatures whose calls change nothing, as far as the time suffices.
 
     The jobs of one that was not reached, or cannot run on trial inputs, run one by one.
 
     Args:
-        others: The model by its further signatures; one whose trial failed is put back as it was before.
+        others: The model by its further signatures.
         max_rows: The most rows that a batch may have; None where nobody has said.
     """
     until_s = perf_counter() + TOTAL_S
@@ -33,15 +34,12 @@ def warm_up_others(others: dict[str, Model], max_rows: int | None) -> None:
         if perf_counter() > until_s:
             raise WarmUpError(f"The trials of further signatures took {TOTAL_S} s.")
 
-    for name, other in others.items():
+    for other in others.values():
         if other.changes_state:
             continue
-        untried = copy(other)
-        other.before_call = check_time
-        try:
+        before_call, other.before_call = other.before_call, check_time
+        # One whose trial fails is served as it was opened.
+        with suppress(PredictError, WarmUpError):
             other.warm_up()
-            other.batching = at_most(other.batching, max_rows or MOST_ROWS)
-            other.before_call = untried.before_call
-        except (PredictError, WarmUpError):
-            # What was found out before is only a part, and useless.
-            others[name] = untried
+            other.limit_rows(max_rows or MOST_ROWS)
+        other.before_call = before_call

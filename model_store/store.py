@@ -52,7 +52,7 @@ def find_models(root: Path) -> list[str]:
     Raises:
         LoadError: The store is not a folder that can be read.
     """
-    return sorted(folder.name for folder in _visible(root) if folder.is_dir())
+    return sorted(folder.name for folder in visible_entries(root) if folder.is_dir())
 
 
 def find_model(root: Path, name: str) -> StoredModel:
@@ -74,8 +74,8 @@ def find_versions(root: Path, name: str) -> dict[int, Path]:
         LoadError: There is none, or the model's folder cannot be read.
     """
     _check_model(root, name)
-    entries = _visible(root / name)
-    folders = {int(entry.name): entry for entry in entries if _is_version(entry)}
+    entries = visible_entries(root / name)
+    folders = {int(entry.name): entry for entry in entries if entry.is_dir() and is_version_name(entry.name)}
     if not folders:
         raise LoadError(
             f"{root / name} has no version folder: expected one named with a whole number, such as 1, that holds "
@@ -90,7 +90,7 @@ def find_version(name: str, folder: Path) -> StoredModel:
     Raises:
         LoadError: It has not exactly one.
     """
-    return StoredModel(name, int(folder.name), _find_artifact(folder), folder)
+    return StoredModel(name, int(folder.name), artifact_in(folder), folder)
 
 
 def _check_model(root: Path, name: str) -> None:
@@ -102,14 +102,16 @@ def _check_model(root: Path, name: str) -> None:
         raise ModelNotFound(f"{root} has no model {name!r}; its models are: {known}.")
 
 
-def _is_version(entry: Path) -> bool:
-    return entry.is_dir() and entry.name.isascii() and entry.name.isdigit() and len(entry.name) <= LONGEST_NUMBER
+def is_version_name(name: str) -> bool:
+    """Whether a folder of this name is a version: a whole number."""
+    return name.isascii() and name.isdigit() and len(name) <= LONGEST_NUMBER
 
 
-def _find_artifact(folder: Path) -> Path:
+def artifact_in(folder: Path) -> Path:
+    """The one artifact of a version folder. Raises LoadError where it has not exactly one."""
     if _is_saved_model(folder):
         return folder
-    entries = _visible(folder)
+    entries = visible_entries(folder)
     artifacts = [artifact for entry in entries for artifact in _artifacts(entry, SAVED_MODEL_DEPTH)]
     artifacts = artifacts or [entry for entry in entries if entry.suffix.lower() in OTHER_GRAPH_SUFFIXES]
     if len(artifacts) > 1:
@@ -120,18 +122,13 @@ def _find_artifact(folder: Path) -> Path:
     return artifacts[0]
 
 
-def artifact_in(folder: Path) -> Path:
-    """The one artifact of a version folder. Raises LoadError where it has not exactly one."""
-    return _find_artifact(folder)
-
-
 def _artifacts(entry: Path, depth: int) -> list[Path]:
     """The entry where it is an artifact; of a folder that is none the SavedModels in it, down to so many folders."""
     if not entry.is_dir():
         return [entry] if entry.suffix.lower() in FILE_SUFFIXES and entry.name not in COMPANIONS else []
     if _is_saved_model(entry):
         return [entry]
-    folders = [inner for inner in _visible(entry) if inner.is_dir()] if depth > 1 else []
+    folders = [inner for inner in visible_entries(entry) if inner.is_dir()] if depth > 1 else []
     return [artifact for inner in folders for artifact in _artifacts(inner, depth - 1)]
 
 
@@ -139,7 +136,8 @@ def _is_saved_model(folder: Path) -> bool:
     return any((folder / name).is_file() for name in SAVED_MODEL_FILES)
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible_entries(folder: Path) -> list[Path]:
+    """What is in a folder and not hidden, sorted. Raises LoadError where it cannot be read."""
     try:
         return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     except OSError as error:
@@ -152,24 +150,3 @@ def _names(entries: list[Path]) -> list[str]:
 
 def _listed(names: list[str]) -> str:
     return ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "") or "nothing"
-
-
-def find_stored(path: Path) -> StoredModel:
-    """The model at a path, in a store or not: an artifact, or a folder of a version or of a model.
-
-    What is in no version folder counts as version 1, and is named after its file or folder.
-
-    Raises:
-        LoadError: There is no model, or there are several.
-    """
-    path = path.resolve()
-    if path.is_dir() and not (path / SAVED_MODEL_FILE).is_file():
-        versions = [entry for entry in _visible(path) if _is_version(entry)]
-        path = max(versions, key=lambda folder: int(folder.name), default=path)
-        path = _find_artifact(path)
-    if not path.exists():
-        raise LoadError(f"{path} does not exist.")
-    folders = [folder for folder in (path, path.parent) if folder.name.isascii() and folder.name.isdigit()]
-    if folders:
-        return StoredModel(folders[0].parent.name, int(folders[0].name), path, folders[0])
-    return StoredModel(path.stem, 1, path, path if path.is_dir() else path.parent)

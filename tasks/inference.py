@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from model_store.classes import read_labels
-from model_store.detections import Wanted, count_pictures, read_detections
-from model_store.detector_outputs import DetectorOutputs, find_detector_outputs, split_lines
-from model_store.drawing import draw_detections
+from model_store.detectors.detections import Wanted, count_pictures, read_detections
+from model_store.detectors.drawing import draw_detections
+from model_store.detectors.outputs import DetectorOutputs, find_detector_outputs, split_lines
 from model_store.errors import InvalidInput, OutOfMemory, PictureError, PredictError
-from model_store.image_input import CHANNELS
-from model_store.pictures import View
+from model_store.pictures.decoding import View
+from model_store.pictures.image_input import CHANNELS
+from model_store.rows.uneven import put_together
 from model_store.signature import TensorSpec
-from model_store.uneven_rows import put_together
 from tasks.inputs import Inputs, decode_inputs
 from tasks.job import Failure, FailureType, Job
 from tasks.payload import Arrays

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from model_store.encoded_pictures import encode, seen_size, takes_files
 from model_store.errors import InvalidInput
-from model_store.pictures import View, crop_box, decode_picture, prepare
+from model_store.pictures.decoding import View, crop_box, decode_picture, prepare
+from model_store.pictures.encoded import encode, seen_size, takes_files
+from model_store.rows.uneven import Part, stack
 from model_store.spec import ImageSpec
-from model_store.uneven_rows import Part, stack
 from tasks.job import Job
 from tasks.payload import ARRAY_TYPES, Arrays, decode_arrays
 from tasks.picture_list import PICTURES, unpack_pictures

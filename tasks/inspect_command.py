@@ -12,7 +12,7 @@ import click
 from model_store.errors import ModelStoreError
 from model_store.spec import SPEC_FILE_NAME, parse_spec
 from model_store.store import FILE_SUFFIXES
-from model_store.trust import artifact_digest
+from model_store.trust.digest import artifact_digest
 from tasks.inspection.findings import Findings
 from tasks.inspection.process import inspect_apart
 from tasks.inspection.report import Report, printable, to_json, to_lines

@@ -7,73 +7,48 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.api_keys import KeyHashes, parse_api_keys
-from tasks.errors import SettingsError
+from tasks.api_keys import KeyHashes
+from tasks.setting import Description, parse_setting, secret, setting
 
 #: As in the examples of Redis's documentation.
 DEFAULT_MASTER = "mymaster"
 #: 30 days.
 QUARANTINE_TTL_S = 2_592_000
 
-_KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]*")
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a reader of the documentation is told of one setting.
-
-    `low` and `high` bound a number, ends included.
-    """
-
-    name: str
-    meaning: str
-    low: int | None = None
-    high: int | None = None
-
-
-def _setting(name: str, default: Any, meaning: str, low: int | None = None, high: int | None = None) -> Any:
-    return field(default=default, metadata={"description": Description(name, meaning, low, high)})
-
-
-def _secret(name: str, default: Any, meaning: str) -> Any:
-    # Not in the repr, which ends up in logs and in the reports of failed assertions.
-    return field(default=default, repr=False, metadata={"description": Description(name, meaning)})
-
 
 @dataclass(frozen=True)
 class Settings:
     """One process's settings. `None` and the empty string mean "not set"."""
 
-    redis_url: str = _secret("REDIS_URL", "", "broker and job store, see redis.md; empty: the embedded server")
-    sentinel_master: str = _setting(
+    redis_url: str = secret("REDIS_URL", "", "broker and job store, see redis.md; empty: the embedded server")
+    sentinel_master: str = setting(
         "CELERIAC_SENTINEL_MASTER",
         DEFAULT_MASTER,
         "the name under which the sentinels of `sentinel://` know the server",
     )
-    key_prefix: str = _setting(
+    key_prefix: str = setting(
         "CELERIAC_KEY_PREFIX",
         "",
         "stands before every key and channel in Redis, so that several systems can share a database; "
         "letters, digits and `:._-`",
     )
-    port: int = _setting("PORT", 8000, "the API's port", 1, 65_535)
-    host: str = _setting("CELERIAC_HOST", "127.0.0.1", "the API's address; anything but loopback needs API keys")
-    model_store: Path = _setting("CELERIAC_MODEL_STORE", Path("models"), "folder of models")
-    var: Path = _setting("CELERIAC_VAR", Path("var"), "the embedded server's data, port and password; logs, pid files")
-    broker_memory_mb: int | None = _setting(
+    port: int = setting("PORT", 8000, "the API's port", 1, 65_535)
+    host: str = setting("CELERIAC_HOST", "127.0.0.1", "the API's address; anything but loopback needs API keys")
+    model_store: Path = setting("CELERIAC_MODEL_STORE", Path("models"), "folder of models")
+    var: Path = setting("CELERIAC_VAR", Path("var"), "the embedded server's data, port and password; logs, pid files")
+    broker_memory_mb: int | None = setting(
         "CELERIAC_BROKER_MEMORY_MB",
         None,
         "most memory for the embedded server's data, in MB; empty: half of the machine's or the container's",
         16,
         16_777_216,
     )
-    memory_limit_mb: int | None = _setting(
+    memory_limit_mb: int | None = setting(
         "CELERIAC_MEMORY_LIMIT_MB",
         None,
         "most memory for all workers of `celeriac up` together, in MB, see models.md; empty: 60 % of the machine's or "
@@ -81,7 +56,7 @@ class Settings:
         64,
         16_777_216,
     )
-    idle_evict_s: int | None = _setting(
+    idle_evict_s: int | None = setting(
         "CELERIAC_IDLE_EVICT_S",
         None,
         "a worker without a job for this many seconds ends until the next one comes; "
@@ -89,60 +64,60 @@ class Settings:
         1,
         31_536_000,
     )
-    flower_host: str = _setting(
+    flower_host: str = setting(
         "CELERIAC_FLOWER_HOST",
         "127.0.0.1",
         "Flower's address; anything but loopback needs a user and a password",
     )
-    flower_port: int = _setting("CELERIAC_FLOWER_PORT", 5555, "Flower's port", 1, 65_535)
-    flower_basic_auth: str = _secret(
+    flower_port: int = setting("CELERIAC_FLOWER_PORT", 5555, "Flower's port", 1, 65_535)
+    flower_basic_auth: str = secret(
         "CELERIAC_FLOWER_BASIC_AUTH", "", "`user:password` that Flower asks for; empty: none, loopback only"
     )
-    api_keys: KeyHashes = _secret(
+    api_keys: KeyHashes = secret(
         "CELERIAC_API_KEYS",
         None,
         "comma-separated `name:key` or `name:sha256:HEX`, see http.md; empty: no keys, loopback only",
     )
-    api_processes: int = _setting("CELERIAC_API_PROCESSES", 2, "processes that answer HTTP requests", 1, 64)
-    api_threads: int = _setting(
+    api_processes: int = setting("CELERIAC_API_PROCESSES", 2, "processes that answer HTTP requests", 1, 64)
+    api_threads: int = setting(
         "CELERIAC_API_THREADS", 128, "threads that answer HTTP requests, in each of these processes", 2, 1024
     )
-    max_waiters: int = _setting(
+    max_waiters: int = setting(
         "CELERIAC_MAX_WAITERS",
         112,
         "requests that wait for a job at once, in each of these processes; one more is answered at once",
         0,
         1024,
     )
-    max_body_bytes: int = _setting(
+    max_body_bytes: int = setting(
         "CELERIAC_MAX_BODY_BYTES",
         67_108_864,
         "largest request body, and largest input once unpacked, in bytes",
         1024,
         536_870_912,
     )
-    max_image_pixels: int = _setting(
+    max_image_pixels: int = setting(
         "CELERIAC_MAX_IMAGE_PIXELS",
         50_000_000,
         "largest picture, and all pictures of one job together, in pixels, judged before they are decoded",
         1,
         1_000_000_000,
     )
-    max_queued_jobs: int = _setting(
+    max_queued_jobs: int = setting(
         "CELERIAC_MAX_QUEUED_JOBS",
         100_000,
         "most jobs of one model that wait; one more is answered with 429",
         1,
         1_000_000_000,
     )
-    max_queued_bytes: int = _setting(
+    max_queued_bytes: int = setting(
         "CELERIAC_MAX_QUEUED_BYTES",
         2_147_483_648,
         "most bytes of the inputs of one model's jobs that have not ended; one more job is answered with 429",
         1_048_576,
         1_099_511_627_776,
     )
-    max_memory_percent: int = _setting(
+    max_memory_percent: int = setting(
         "CELERIAC_MAX_MEMORY_PERCENT",
         80,
         "how much of its `maxmemory` the server may use before jobs are answered with 429, in percent; "
@@ -150,14 +125,14 @@ class Settings:
         1,
         100,
     )
-    result_ttl_s: int = _setting(
+    result_ttl_s: int = setting(
         "CELERIAC_RESULT_TTL_S",
         86_400,
         "how long a finished job and its result are kept, in seconds",
         1,
         31_536_000,
     )
-    max_queue_age_s: int = _setting(
+    max_queue_age_s: int = setting(
         "CELERIAC_MAX_QUEUE_AGE_S",
         604_800,
         "a job that has not begun so many seconds after its submission expires, unless it has its own `expires_in_s`; "
@@ -165,42 +140,42 @@ class Settings:
         0,
         31_536_000,
     )
-    quarantine_ttl_s: int = _setting(
+    quarantine_ttl_s: int = setting(
         "CELERIAC_QUARANTINE_TTL_S",
         QUARANTINE_TTL_S,
         "how long a job whose workers died of it is kept, with its input, in seconds",
         1,
         31_536_000,
     )
-    version_poll_s: int = _setting(
+    version_poll_s: int = setting(
         "CELERIAC_VERSION_POLL_S",
         3,
         "how often a worker looks for new versions of its model, in seconds",
         1,
         3600,
     )
-    lease_s: int = _setting(
+    lease_s: int = setting(
         "CELERIAC_LEASE_S",
         15,
         "a worker that has not been heard of for this many seconds loses its jobs to another",
         3,
         3600,
     )
-    run_timeout_s: int = _setting(
+    run_timeout_s: int = setting(
         "CELERIAC_RUN_TIMEOUT_S",
         300,
         "a worker whose model takes longer for one call ends, in seconds; `run_timeout_s` in model.toml goes before",
         1,
         604_800,
     )
-    bulk_patience_s: int = _setting(
+    bulk_patience_s: int = setting(
         "CELERIAC_BULK_PATIENCE_S",
         30,
         "bulk jobs are held up by interactive ones no longer than this many seconds; then a batch of them runs",
         1,
         86_400,
     )
-    parallel_batches: int = _setting(
+    parallel_batches: int = setting(
         "CELERIAC_PARALLEL_BATCHES",
         2,
         "batches that a worker gives to its model at once, which share the cores; "
@@ -208,10 +183,10 @@ class Settings:
         1,
         8,
     )
-    decode_threads: int = _setting(
+    decode_threads: int = setting(
         "CELERIAC_DECODE_THREADS", 2, "threads of a worker that decode pictures and large arrays", 1, 64
     )
-    tuning_limit_s: int = _setting(
+    tuning_limit_s: int = setting(
         "CELERIAC_TUNING_LIMIT_S",
         5,
         "how long the first start of a model may look for the fastest way to run it, in seconds, see models.md; "
@@ -219,31 +194,31 @@ class Settings:
         0,
         86_400,
     )
-    task_events: int = _setting(
+    task_events: int = setting(
         "CELERIAC_TASK_EVENTS",
         1,
         "1: workers tell Flower of each job; 0: they do not, and Flower sees the workers alone",
         0,
         1,
     )
-    start_attempts: int = _setting(
+    start_attempts: int = setting(
         "CELERIAC_START_ATTEMPTS", 3, "failed starts in a row after which a process is given up", 1, 100
     )
-    stop_grace_s: int = _setting(
+    stop_grace_s: int = setting(
         "CELERIAC_STOP_GRACE_S",
         30,
         "how long a worker may finish the job in hand when stopped, in seconds",
         1,
         3600,
     )
-    gpu: int | None = _setting(
+    gpu: int | None = setting(
         "CELERIAC_GPU",
         None,
         "index of the one GPU that a worker sees; empty: as CELERIAC_GPU_TURN says, if there is one",
         0,
         63,
     )
-    gpu_turn: int = _setting(
+    gpu_turn: int = setting(
         "CELERIAC_GPU_TURN",
         0,
         "where no GPU is named, a worker takes this one of them, counted on from the first after the last; "
@@ -251,7 +226,7 @@ class Settings:
         0,
         4096,
     )
-    gpu_memory_limit_mb: int | None = _setting(
+    gpu_memory_limit_mb: int | None = setting(
         "CELERIAC_GPU_MEMORY_LIMIT_MB",
         None,
         "most GPU memory of a worker, in MB; empty: grows as needed",
@@ -285,40 +260,5 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         description: Description = f.metadata["description"]
         text = source.get(description.name, "").strip()
         if text:
-            values[f.name] = _parse(description, text, str(f.type))
+            values[f.name] = parse_setting(description, text, str(f.type))
     return Settings(**values)
-
-
-def _parse(description: Description, text: str, kind: str) -> Any:
-    if kind.startswith("int"):
-        return _parse_int(description, text)
-    if kind == "Path":
-        return Path(text)
-    if kind == "KeyHashes":
-        return _parse_keys(description, text)
-    if description.name == "CELERIAC_KEY_PREFIX" and not _KEY_PREFIX.fullmatch(text):
-        raise SettingsError(
-            f"{description.name} is expected as letters, digits and the signs :._- only; it is {text!r}."
-        )
-    if description.name == "CELERIAC_FLOWER_BASIC_AUTH" and not all(text.partition(":")):
-        raise SettingsError(f"{description.name} is expected as user:password; set both.")
-    return text
-
-
-def _parse_int(description: Description, text: str) -> int:
-    low, high = description.low, description.high
-    expected = f"{description.name} is expected as a whole number from {low} to {high}"
-    try:
-        number = int(text)
-    except ValueError:
-        raise SettingsError(f"{expected}; it is {text!r}. Correct it or unset it.") from None
-    if (low is not None and number < low) or (high is not None and number > high):
-        raise SettingsError(f"{expected}; it is {number}. Correct it or unset it.")
-    return number
-
-
-def _parse_keys(description: Description, text: str) -> KeyHashes:
-    try:
-        return parse_api_keys(text)
-    except ValueError as error:
-        raise SettingsError(f"{description.name} {error}") from None

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from model_store.errors import ModelStoreError
-from model_store.store import MODEL_NAME, StoredModel, find_model, find_stored
+from model_store.located_model import locate_model
+from model_store.store import MODEL_NAME, StoredModel, find_model
 from tasks.errors import TasksError
 from tasks.settings import Settings, read_settings
 from tasks.tuning import tuning_plan
@@ -52,7 +53,9 @@ def tune(model: str, limit_s: int, as_json: bool) -> None:
 
 def _stored(text: str, settings: Settings) -> StoredModel:
     is_name = MODEL_NAME.fullmatch(text) and (settings.model_store / text).is_dir()
-    return find_stored(Path(text)) if not is_name and Path(text).exists() else find_model(settings.model_store, text)
+    if is_name or not Path(text).exists():
+        return find_model(settings.model_store, text)
+    return locate_model(Path(text).resolve()).stored
 
 
 def _tuned(stored: StoredModel, settings: Settings, limit_s: int) -> Model:

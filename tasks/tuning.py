@@ -6,8 +6,8 @@ import platform
 from pathlib import Path
 
 from model_store.store import StoredModel
-from model_store.tuning_file import TuningFiles
-from model_store.tuning_plan import TuningPlan
+from model_store.tuning.file import TuningFiles
+from model_store.tuning.plan import TuningPlan
 from tasks.settings import Settings
 
 PROCESSOR_FILE = Path("/proc/cpuinfo")

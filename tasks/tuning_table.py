@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from model_store.tuning import Trial, Tuning
+from model_store.tuning.choice import Trial, Tuning
 
 _COLUMNS = ("variant", "rows", "ms a call", "rows/s", "first call, ms", "difference", "")
 

@@ -18,8 +18,8 @@ from celery import signals
 from celery.concurrency import get_implementation
 from kombu.connection import failover_strategies
 
-from model_store.batching import MOST_ROWS
 from model_store.errors import ModelNotFound, ModelStoreError
+from model_store.rows.batching import MOST_ROWS
 from model_store.store import find_models
 from tasks.batching.line import Bench
 from tasks.broker import connect

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Sequence
 
 from model_store.errors import OutOfMemory
-from model_store.uneven_rows import Part
+from model_store.rows.uneven import Part
 from tasks.batching.rows import Array, Arrays, halves, join, split
 
 logger = logging.getLogger(__name__)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from model_store.errors import ModelStoreError, Untrusted
 from model_store.spec import ModelSpec, parse_spec
 from model_store.store import StoredModel
-from model_store.store_links import refuse_links_outside
+from model_store.trust.store_links import refuse_links_outside
 from tasks.inspection.findings import DONE, FAILED, IMPORTING, LOADING, READING, RUNNING
 from tasks.inspection.subject import Subject
 

@@ -1,4 +1,4 @@
-"""What is to be inspected: the artifact that a path means, and where its model.toml is."""
+"""What is to be inspected: the model that a path means, which files it has, and where its model.toml is."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 
 from model_store.errors import LoadError
 from model_store.file_format import GRAPH, GRAPH_TEXT, KERAS_HDF5, KERAS_ZIP, OTHER, SAVED_MODEL, recognize
+from model_store.located_model import LocatedModel, locate_model
 from model_store.spec import SPEC_FILE_NAME
-from model_store.store import SAVED_MODEL_FILE, artifact_in
-from model_store.trust import SAVED_MODEL_FOLDERS
+from model_store.trust.digest import SAVED_MODEL_FOLDERS
 
 FORMATS = {
     KERAS_HDF5: "keras",
@@ -22,18 +22,8 @@ FORMATS = {
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A model to inspect.
-
-    Attributes:
-        path: The artifact: a file, or the folder of a SavedModel.
-        folder: Where its model.toml is or would be: the version folder in a store, else where the artifact is.
-        version: The version folder's number; None outside of a store.
-    """
-
-    path: Path
-    folder: Path
-    version: int | None
+class Subject(LocatedModel):
+    """A model to inspect, by its path."""
 
     @property
     def linked_folder(self) -> Path:
@@ -71,33 +61,9 @@ class Subject:
 
 
 def find_subject(path: Path) -> Subject:
-    """Find out what a path means: an artifact, a version folder, or a model's folder, of which the newest version.
-
-    Raises:
-        LoadError: There is nothing, or no model in it, or several.
-    """
-    path = path.absolute()
-    if path.is_dir():
-        versions = [entry for entry in path.iterdir() if entry.is_dir() and _is_number(entry.name)]
-        folder = max(versions, key=lambda entry: int(entry.name), default=path)
-        artifact = artifact_in(folder)
-    elif path.is_file():
-        artifact = path.parent if path.name == SAVED_MODEL_FILE else path
-        folder = artifact if artifact.is_dir() else path.parent
-    else:
-        raise LoadError(f"{path} {'is neither a file nor a folder' if path.exists() else 'does not exist'}.")
-    if artifact == folder and not _is_number(folder.name) and _is_number(folder.parent.name):
-        folder = folder.parent
-    version = int(folder.name) if _is_number(folder.name) else None
-    return Subject(artifact, folder if version is not None else _own_folder(artifact), version)
-
-
-def _own_folder(artifact: Path) -> Path:
-    return artifact if artifact.is_dir() else artifact.parent
-
-
-def _is_number(name: str) -> bool:
-    return name.isascii() and name.isdigit()
+    """The model that a path means. Raises LoadError as `locate_model` does."""
+    located = locate_model(path)
+    return Subject(located.path, located.folder, located.version)
 
 
 def refuse_other_files(subject: Subject) -> None:

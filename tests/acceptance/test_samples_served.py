@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from model_store.loader import load
-from model_store.pictures import decode_picture, prepare
+from model_store.pictures.decoding import decode_picture, prepare
 from model_store.store import find_model
 from samples.inputs import DemoInput, demo_inputs
 from tests.system import Running, running

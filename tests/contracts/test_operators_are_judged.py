@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 from tensorflow.python.framework.c_api_util import ApiDefMap
 
-from model_store.operators import LIST_FILE, NAME_INPUTS, UNKNOWN, group_of, read_groups, refusal
+from model_store.trust.operators import LIST_FILE, NAME_INPUTS, UNKNOWN, group_of, read_groups, refusal
 
 
 def test_every_operator_of_tensorflow_is_in_a_group() -> None:

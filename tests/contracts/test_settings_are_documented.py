@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-from tasks.settings import Description, describe
+from tasks.setting import Description
+from tasks.settings import describe
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from model_store.encoded_pictures import encode
 from model_store.loader import load
 from model_store.model import Model
+from model_store.pictures.encoded import encode
 from model_store.signature import TensorSpec
 from model_store.spec import ImageSpec
 from model_store.store import find_model

@@ -18,7 +18,7 @@ from PIL import Image
 from werkzeug.test import Client
 
 from model_store.errors import InvalidInput, PictureError
-from model_store.pictures import FORMATS, decode_picture
+from model_store.pictures.decoding import FORMATS, decode_picture
 from model_store.signature import Signature, TensorSpec, check_inputs
 from tasks.payload import decode_arrays
 from tests.api_process import Api

@@ -14,10 +14,10 @@ from tensorflow.core.framework.graph_pb2 import GraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model_store.errors import LoadError
-from model_store.graph_part import Run
-from model_store.operator_check import refuse_operators
-from model_store.saved_model_runs import refuse_saved_model
 from model_store.spec import ModelSpec
+from model_store.trust.graph_part import Run
+from model_store.trust.operator_check import refuse_operators
+from model_store.trust.saved_model_runs import refuse_saved_model
 from tests import tiny_models
 from tests.damage import damaged
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 from click.testing import CliRunner, Result
 
 from model_store.spec import ModelSpec, read_spec
-from model_store.trust import artifact_digest
+from model_store.trust.digest import artifact_digest
 from tasks.inspect_command import inspect
 from tests import tiny_models
 

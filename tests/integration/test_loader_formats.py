@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_store.detections import Wanted, read_detections
-from model_store.detector_outputs import find_detector_outputs
+from model_store.detectors.detections import Wanted, read_detections
+from model_store.detectors.outputs import find_detector_outputs
 from model_store.errors import InvalidInput, OutOfMemory, PredictError
 from model_store.loader import load
 from model_store.model import Model
-from model_store.pictures import View
+from model_store.pictures.decoding import View
 from model_store.store import find_model
 from tests import tiny_models
 

@@ -18,8 +18,8 @@ from model_store import other_signatures
 from model_store.errors import InvalidInput, LoadError, PredictError, SpecError
 from model_store.loader import load
 from model_store.model import Model
-from model_store.saved_model import open_saved_model
-from model_store.saved_model_file import SavedModelFile
+from model_store.saved_models.file import SavedModelFile
+from model_store.saved_models.saved_model import open_saved_model
 from model_store.spec import ModelSpec
 from model_store.store import find_model
 from tests import tiny_models

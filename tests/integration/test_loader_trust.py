@@ -16,7 +16,7 @@ from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 from model_store.errors import LoadError, Untrusted
 from model_store.loader import load
 from model_store.store import find_model
-from model_store.trust import artifact_digest
+from model_store.trust.digest import artifact_digest
 from tests import tiny_models
 
 tf1 = tf.compat.v1

@@ -17,8 +17,8 @@ from model_store.errors import PredictError, WarmUpError
 from model_store.loader import load
 from model_store.model import Model
 from model_store.store import find_model
-from model_store.tuning_file import TuningFiles
-from model_store.tuning_plan import TuningPlan
+from model_store.tuning.file import TuningFiles
+from model_store.tuning.plan import TuningPlan
 from tests import tiny_models
 
 ROWS = tf.TensorSpec((None, 3), tf.float32)
@@ -274,7 +274,7 @@ def test_folding_frees_the_variables_and_what_owned_them(tmp_path: Path) -> None
     put_module(tmp_path, Scaler(), asked("folded"), x=ROWS)
     stored = find_model(tmp_path, "m")
     model = load(stored)
-    owner = weakref.ref(model._program.owner)
+    owner = weakref.ref(model._serving.program.owner)
     model.warm_up(TuningPlan(stored.path, TuningFiles((), "here"), LIMIT_S))
     gc.collect()
     assert owner() is None

@@ -13,7 +13,7 @@ import pytest
 from model_store.classes import read_labels
 from model_store.loader import load
 from model_store.model import Model
-from model_store.pictures import decode_picture, prepare
+from model_store.pictures.decoding import decode_picture, prepare
 from model_store.store import find_model, find_models
 from samples.catalog import SAMPLES, Sample
 from samples.digits import held_out_digits

@@ -3,9 +3,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import perf_counter
 
-from model_store.batch_trial import find_batching, time_doubled_rows, time_rows
-from model_store.batching import Batching
 from model_store.errors import OutOfMemory
+from model_store.rows.batch_trial import find_batching, time_doubled_rows, time_rows
+from model_store.rows.batching import Batching
 from model_store.spec import BatchingSpec
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from model_store.batching import (
+from model_store.rows.batching import (
     MOST_ROWS,
     Batching,
     Timing,

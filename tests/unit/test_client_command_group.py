@@ -34,7 +34,7 @@ def joined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     (info / "entry_points.txt").write_text(
         f"[{JOINED_GROUP}]\n"
         "serve = joined_server:serve\n"
-        "tune = package_that_is_missing.tune:tune\n"
+        "mend = package_that_is_missing.mend:mend\n"
         "models = joined_server:serve\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
@@ -56,7 +56,7 @@ def test_the_help_lists_joined_commands_and_says_why_one_is_not_available(joined
 
 
 def test_a_command_that_cannot_be_loaded_says_why_whatever_it_is_called_with(joined: Path) -> None:
-    for args in (["tune"], ["tune", "--fast", "now"], ["tune", "--help"]):
+    for args in (["mend"], ["mend", "--fast", "now"], ["mend", "--help"]):
         done = CliRunner().invoke(main, args)
         assert "package_that_is_missing" in done.output
         assert done.exit_code == (0 if "--help" in args else 1)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from model_store.errors import OutOfMemory, PredictError
-from model_store.uneven_rows import Part
+from model_store.rows.uneven import Part
 from tasks.batching.compute import Computed, Computer
 from tasks.batching.rows import Arrays
 

@@ -8,10 +8,10 @@ import pytest
 from PIL import Image
 
 from model_store.detection_spec import DetectionSpec
-from model_store.detections import Wanted, read_detections
-from model_store.detector_outputs import find_detector_outputs
-from model_store.drawing import draw_detections
-from model_store.pictures import View
+from model_store.detectors.detections import Wanted, read_detections
+from model_store.detectors.drawing import draw_detections
+from model_store.detectors.outputs import find_detector_outputs
+from model_store.pictures.decoding import View
 from model_store.signature import TensorSpec
 from model_store.spec import ModelSpec
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store.detection_spec import DetectionSpec
-from model_store.detector_outputs import (
+from model_store.detectors.outputs import (
     DetectorOutputs,
     check_detector_outputs,
     find_detector_outputs,

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from model_store.graph_part import PlacedNode, Run, runnable_nodes
-from model_store.import_time import computed_at_import
-from model_store.own_files import NameOrigins
+from model_store.trust.graph_part import PlacedNode, Run, runnable_nodes
+from model_store.trust.import_time import computed_at_import
+from model_store.trust.own_files import NameOrigins
 
 TABLE = "InitializeTableFromTextFileV2"
 

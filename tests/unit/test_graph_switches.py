@@ -4,9 +4,9 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.framework.graph_pb2 import GraphDef
 
-from model_store.graph_heads import Head, Shape
-from model_store.graph_switches import Value, switch_value
-from model_store.node_graph import NodeGraph
+from model_store.graphs.heads import Head, Shape
+from model_store.graphs.node_graph import NodeGraph
+from model_store.graphs.switches import Value, switch_value
 
 
 def value_of(name: str, dtype: tf.DType, shape: Shape = (), *, default: str | None = None) -> Value | None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from model_store.errors import SpecError
-from model_store.image_input import find_image_spec
+from model_store.pictures.image_input import find_image_spec
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ImageSpec, ModelSpec
 

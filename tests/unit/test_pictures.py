@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from model_store.errors import PictureError
-from model_store.pictures import crop_box, decode_picture, prepare, read_picture_header
+from model_store.pictures.decoding import crop_box, decode_picture, prepare, read_picture_header
 from model_store.signature import TensorSpec
 from model_store.spec import ImageSpec
 

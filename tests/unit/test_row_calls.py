@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from model_store.batching import Batching
-from model_store.row_calls import divide, fit_together, join
+from model_store.rows.batching import Batching
+from model_store.rows.calls import divide, fit_together, join
 
 ROWS = np.arange(10).reshape(5, 2)
 CUT = np.array(0.5)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model_store.errors import PredictError
-from model_store.row_trial import Arrays, Run, gives_the_same, row_outputs, rows_are_their_own
+from model_store.rows.trial import Arrays, Run, gives_the_same, row_outputs, rows_are_their_own
 
 MIXED = {"y": np.array([[1.0, 2.0], [3.0, 4.0]])}
 

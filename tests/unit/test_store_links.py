@@ -8,7 +8,7 @@ import pytest
 
 from model_store.errors import LoadError, Untrusted
 from model_store.store import find_model, find_models
-from model_store.store_links import refuse_links_outside
+from model_store.trust.store_links import refuse_links_outside
 
 
 def add_model(folder: Path) -> Path:

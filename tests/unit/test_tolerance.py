@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model_store.tolerance import TOLERANCES, compare, largest_difference
+from model_store.tuning.tolerance import TOLERANCES, compare, largest_difference
 
 SCORES = np.array([[0.7, 0.2, 0.1], [1e-9, 1.0, 0.0]], np.float32)
 

@@ -8,7 +8,7 @@ import pytest
 
 from model_store.errors import LoadError, SpecError
 from model_store.spec import ModelSpec, parse_spec
-from model_store.trust import artifact_digest, is_trusted
+from model_store.trust.digest import artifact_digest, is_trusted
 
 SHELL = "find saved_model.pb assets* variables -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum"
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from model_store.batching import Batching
-from model_store.tuning import Choice, Trial, Tuning, pick, rows_to_compile, worth_compiling, worth_padding
+from model_store.rows.batching import Batching
+from model_store.tuning.choice import Choice, Trial, Tuning, pick, rows_to_compile, worth_compiling, worth_padding
 
 BASES = ["plain", "direct", "folded"]
 

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from model_store.batching import Batching
+from model_store.rows.batching import Batching
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ModelSpec
 from model_store.store import find_model, find_models
-from model_store.tuning import Choice, Trial, Tuning
-from model_store.tuning_file import MOST_CHOICES, TUNING_FILE_NAME, TuningFiles, fingerprint, key_of
+from model_store.tuning.choice import Choice, Trial, Tuning
+from model_store.tuning.file import MOST_CHOICES, TUNING_FILE_NAME, TuningFiles, fingerprint, key_of
 from model_store.tuning_spec import TuningSpec
 
 SIGNATURE = Signature({"x": TensorSpec("float32", (None, 3))}, {"y": TensorSpec("float32", (None, 3))})

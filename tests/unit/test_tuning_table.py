@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from model_store.batching import Batching
-from model_store.tuning import Choice, Trial, Tuning
+from model_store.rows.batching import Batching
+from model_store.tuning.choice import Choice, Trial, Tuning
 from tasks.tuning_table import chosen_way, summary, table, trials_json
 
 TUNING = Tuning(

@@ -8,8 +8,8 @@ from time import perf_counter
 import numpy as np
 
 from model_store.errors import PredictError
-from model_store.trial_rows import compared_rows
-from model_store.tuning_trial import Arrays, Prepare, compare_at
+from model_store.tuning.trial import Arrays, Prepare, compare_at
+from model_store.tuning.trial_rows import compared_rows
 
 
 def computer(call_ms: float, answer: Callable[[int], float] = lambda rows: 1.0) -> Prepare:

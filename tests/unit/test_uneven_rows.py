@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from model_store.errors import InvalidInput
-from model_store.uneven_rows import Part, put_together, stack
+from model_store.rows.uneven import Part, put_together, stack
 from tasks.picture_list import pack_pictures, unpack_pictures
 
 

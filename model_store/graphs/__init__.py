@@ -1,0 +1,1 @@
+"""Frozen graphs: files of nodes and weights that do not say what goes in and out, opened as programs."""

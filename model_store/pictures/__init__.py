@@ -1,0 +1,1 @@
+"""Picture files as inputs of models: decoded here, or by the model itself."""

@@ -1,0 +1,1 @@
+"""SavedModels: folders whose signatures name what goes in and out, opened as programs."""
