@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from model_store.trust.digest import artifact_digest
 from tests.tiny_models import save_saved_model, version_folder
 
 #: Rows of a batch.
@@ -28,7 +29,10 @@ SPEC = {
 
 def add_willing(store: Path, name: str, toml: str = TOML) -> Path:
     """Add the model under a name; gives its folder."""
-    return save_saved_model(version_folder(store, name, toml=toml), willing, SPEC)
+    folder = save_saved_model(version_folder(store, name), willing, SPEC)
+    # Its Abort is an operator that no file may bring unasked.
+    (folder / "model.toml").write_text(f'trusted_sha256 = ["{artifact_digest(folder)}"]\n{toml}')
+    return folder
 
 
 def willing(x: tf.Tensor, entry: tf.Tensor, wait_ms: tf.Tensor, numbers: tf.Tensor) -> dict[str, tf.Tensor]:

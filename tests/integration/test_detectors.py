@@ -118,9 +118,9 @@ def run(model: Model, payload: bytes, content_type: str, **values: Any) -> dict[
     job = Job(id=new_job_id(), model=model.name, version=1, content_type=content_type, **values)
     inputs = decode(model, job, payload, 1_000_000)
     assert isinstance(inputs, Inputs), inputs
-    computer = Computer(model.predict, model.batching.max_rows, model.takes_many_rows)
+    computer = Computer(model.predict, model.batching.max_rows, lambda signature: model.takes_many_rows)
     if inputs.parts:
-        outputs = computer.run_parts(inputs.parts)
+        outputs = computer.run_parts(inputs.parts, "")
     else:
         (outputs,) = computer.run([inputs.arrays], [1])
     told = answer(model, job, inputs, outputs, 0.0)
