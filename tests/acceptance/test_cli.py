@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tasks.model_registry import ModelRegistry
 from tests.stores import BROKEN, SERVED
 from tests.system import Running
 
@@ -56,10 +58,16 @@ def test_a_picture_is_answered_with_detections_and_a_drawing(system: Running, tm
         assert (drawing.format, drawing.size) == ("PNG", (60, 40))
 
 
-def test_a_job_that_still_runs_is_exit_code_3_until_it_is_waited_for(system: Running, tmp_path: Path) -> None:
+def test_a_job_that_has_not_ended_is_exit_code_3_until_it_is_waited_for(system: Running, tmp_path: Path) -> None:
     (tmp_path / "slow.json").write_text('{"instances": [[0.0]]}')
-    (job_id,) = submit(system, "slow-h5", str(tmp_path / "slow.json"), "--lane", "bulk")
-    early = celeriac(system, "result", job_id)
+    # Given a model whose only worker stands still
+    [worker] = ModelRegistry(system.redis()).get("slow-h5").workers
+    os.kill(worker.pid, signal.SIGSTOP)
+    try:
+        (job_id,) = submit(system, "slow-h5", str(tmp_path / "slow.json"), "--lane", "bulk")
+        early = celeriac(system, "result", job_id)
+    finally:
+        os.kill(worker.pid, signal.SIGCONT)
     assert (early.stdout, early.returncode) == ("", 3)
     assert job_id in early.stderr
     assert celeriac(system, "result", job_id, "--wait").returncode == 0

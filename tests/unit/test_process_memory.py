@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 
@@ -37,6 +36,12 @@ def test_a_process_is_measured_with_its_descendants_and_one_that_is_gone_is_left
 
 
 def test_own_and_shared_memory_make_up_the_resident_one() -> None:
-    memory = measure([os.getpid()])[os.getpid()]
-    assert memory.own_bytes + memory.shared_bytes == pytest.approx(psutil.Process().memory_info().rss, rel=0.05)
-    assert memory.own_bytes == pytest.approx(psutil.Process().memory_full_info().uss, rel=0.1)
+    # Given a process without descendants
+    command = [sys.executable, "-c", "taken = bytearray(b'1') * 60_000_000; print(1, flush=True); input()"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout and process.stdout.readline()
+        memory = measure([process.pid])[process.pid]
+        resident = psutil.Process(process.pid).memory_full_info()
+        process.communicate(b"\n")
+    assert memory.own_bytes + memory.shared_bytes == pytest.approx(resident.rss, rel=0.05)
+    assert memory.own_bytes == pytest.approx(resident.uss, rel=0.1)
