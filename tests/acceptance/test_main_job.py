@@ -146,7 +146,7 @@ def test_a_version_that_was_replaced_while_the_job_waited(system: Running, pinne
     # Given a job that was checked for a version which is served no more
     job = Job(id=new_job_id(), model="linear-pb", version=7, pinned=pinned, content_type="application/x-npy", rows=5)
     system.job_store().submit(job, npy(ROWS))
-    # Then the record says what ran, or was to run, and a job that asked for that version alone is not answered by another
+    # Then the record says what ran or should have, and a job for that version alone is not answered by another
     record = system.finished(job.id)
     assert (record["status"], record["version"]) == (status, 7 if pinned else 1)
     if pinned:
