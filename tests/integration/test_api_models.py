@@ -47,6 +47,7 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
         "refused_signatures": None,
         "takes_pictures": False,
         "workers": [{"name": "digits@host", "version": 1, "versions": [], "device": "CPU"}],
+        "batching": None,
         "tuning": None,
         "queued": 1,
         "running": 1,
