@@ -105,7 +105,7 @@ class ModelSpec:
         detections: What a detector's outputs mean.
         device: Where the model runs.
         batching: How many rows share a call.
-        trusted_sha256: Digests of the artifacts that may bring code of their own, see `trust.artifact_digest`.
+        trusted_sha256: Digests of the artifacts that may bring code of their own, see `model_store.trust.digest`.
         custom_objects: Name in a Keras file to `module:name` of the operator's own class or function.
         tuning: Which way of running the model is used.
         file: The model.toml itself, for messages; None where there is none.
