@@ -62,6 +62,12 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
     assert listed[0]["oldest_age_s"] is None
 
 
+def test_a_model_shows_how_its_rows_share_calls(http: FlaskClient, registry: ModelRegistry) -> None:
+    batching = {"max_batch_size": 64, "max_batch_wait_ms": 0.0, "sizes": [8, 64]}
+    registry.publish_ready(card("digits", batching=batching), WORKER)
+    assert http.get("/v1/models/digits").json["batching"] == batching
+
+
 def test_a_model_that_was_never_ready_shows_why(http: FlaskClient, registry: ModelRegistry) -> None:
     registry.expect(["slow", "broken"])
     registry.give_up("broken", "The file is truncated.")
