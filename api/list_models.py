@@ -15,6 +15,12 @@ from tasks.model_registry import ModelRecord, ModelStatus
 
 routes = Blueprint("list_models", __name__)
 
+#: What is told as the version says it that jobs get by default; null until a worker was ready once.
+_OF_THE_CARD = (
+    *("format", "kind", "signature", "default_signature", "signatures", "refused_signatures", "takes_pictures"),
+    *("batching", "tuning"),
+)
+
 
 @routes.get("/v1/models")
 def list_models() -> Response:
@@ -31,24 +37,12 @@ def get_model(model: str) -> Response:
 def _model_json(record: ModelRecord) -> dict[str, Any]:
     card = record.card or {}
     state = services().registry.queue_state(record.name)
-    versions, labels = _served(record)
     return {
         "name": record.name,
         "status": str(record.status),
         "version": card.get("version"),
-        "versions": versions,
-        "labels_of_versions": labels,
-        "shares": card.get("shares", {}),
-        "failures": [_failure_json(failure) for failure in card.get("failures", [])],
-        "labels_failure": card.get("labels_failure"),
-        "format": card.get("format"),
-        "kind": card.get("kind"),
-        "signature": card.get("signature"),
-        "default_signature": card.get("default_signature"),
-        "signatures": card.get("signatures"),
-        "refused_signatures": card.get("refused_signatures"),
-        "takes_pictures": card.get("takes_pictures"),
-        "tuning": card.get("tuning"),
+        **_versions_json(record, card),
+        **{key: card.get(key) for key in _OF_THE_CARD},
         "workers": [
             {"name": worker.name, "version": worker.version, "versions": worker.versions, "device": worker.device}
             for worker in record.workers
@@ -61,6 +55,17 @@ def _model_json(record: ModelRecord) -> dict[str, Any]:
         "gave_up": record.gave_up,
         "waits_for": record.waits_for if record.status is ModelStatus.EVICTED else None,
         "memory_bytes": record.memory_bytes,
+    }
+
+
+def _versions_json(record: ModelRecord, card: Mapping[str, Any]) -> dict[str, Any]:
+    versions, labels = _served(record)
+    return {
+        "versions": versions,
+        "labels_of_versions": labels,
+        "shares": card.get("shares", {}),
+        "failures": [_failure_json(failure) for failure in card.get("failures", [])],
+        "labels_failure": card.get("labels_failure"),
     }
 
 

@@ -72,9 +72,7 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     job_id = new_job_id()
     choice = _choose(model, version, job_id)
     card = choice.card
-    key = request.headers.get(idempotency.HEADER)
-    if key is not None:
-        idempotency.check_key(key)
+    key = _idempotency_key()
     received = _receive(card)
     parameters = read_parameters([*request.args.items(multi=True), *received.named_values])
     wanted = card.by_signature(parameters.signature)
@@ -95,6 +93,13 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
         asked = idempotency.request_digest(version, request.mimetype, parameters, received.body)
         job = replace(job, idempotency=idempotency.key_digest(job.owner, job.model, key), request=asked)
     return job, checked.payload
+
+
+def _idempotency_key() -> str | None:
+    key = request.headers.get(idempotency.HEADER)
+    if key is not None:
+        idempotency.check_key(key)
+    return key
 
 
 def _choose(model: str, version: str | None, job_id: str) -> Choice:

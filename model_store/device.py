@@ -33,7 +33,10 @@ def decide(device: DeviceSpec, gpu_count: int) -> Placement:
         DeviceError: The GPU asked for does not exist.
     """
     if device.gpu is not None and device.gpu >= gpu_count:
-        raise DeviceError(f"The model is to run on GPU {device.gpu}, but TensorFlow sees {_count(gpu_count)}.")
+        raise DeviceError(
+            f"The model is to run on GPU {device.gpu}, but TensorFlow sees {_count(gpu_count)}. "
+            "Name another, or none: gpu in the table [device] of its model.toml, or CELERIAC_GPU."
+        )
     if not gpu_count:
         return Placement(None, None, device.cpu_threads)
     gpu = device.turn % gpu_count if device.gpu is None else device.gpu

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from model_store.errors import LoadError
+from model_store.store import GRAPH_SUFFIXES
 
-# Only a name tells a graph: its bytes begin in many ways.
-GRAPH_SUFFIXES = (".pb", ".pbtxt", ".meta")
 # Enough for every mark below; a tar's is the farthest.
 START_BYTES = 1024
 # The last eight bytes of a checkpoint's index (tensorflow/tsl/lib/io/format.h).

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -13,7 +12,7 @@ from typing import Any
 from model_store.detection_spec import DetectionSpec, parse_detections
 from model_store.errors import SpecError
 from model_store.labels import is_file_name, labels_of, read_label_file
-from model_store.spec_table import Table, fraction, items, name, number, one_of, whole_number
+from model_store.spec_table import Table, fraction, items, name, number, one_of, read_toml, whole_number
 from model_store.tuning_spec import TuningSpec, parse_tuning
 
 SPEC_FILE_NAME = "model.toml"
@@ -105,7 +104,7 @@ class ModelSpec:
         detections: What a detector's outputs mean.
         device: Where the model runs.
         batching: How many rows share a call.
-        trusted_sha256: Digests of the artifacts that may bring code of their own, see `trust.artifact_digest`.
+        trusted_sha256: Digests of the artifacts that may bring code of their own, see `model_store.trust.digest`.
         custom_objects: Name in a Keras file to `module:name` of the operator's own class or function.
         tuning: Which way of running the model is used.
         file: The model.toml itself, for messages; None where there is none.
@@ -150,11 +149,7 @@ def _read_text(file: Path) -> str:
 
 def parse_spec(text: str, file: Path) -> ModelSpec:
     """Parse the text of a model.toml; `file` is for messages. Raises SpecError like `read_spec`."""
-    try:
-        values = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{file} is not valid TOML: {error}.") from None
-    top = Table(file, "", values)
+    top = read_toml(text, file)
     top.refuse_unknown_keys(*TOP_KEYS)
     min_score = top.read("min_score", "a number from 0 to 1", fraction)
     detections = f"a number of detections from 1 to {MOST_DETECTIONS}"
@@ -167,7 +162,7 @@ def parse_spec(text: str, file: Path) -> ModelSpec:
         min_score=ModelSpec.min_score if min_score is None else min_score,
         max_detections=top.read("max_detections", detections, whole_number(1, MOST_DETECTIONS)),
         run_timeout_s=top.read("run_timeout_s", f"seconds, from 1 to {LONGEST_RUN_S}", whole_number(1, LONGEST_RUN_S)),
-        image=_parse_image(top.table("image")) if "image" in values else None,
+        image=_parse_image(top.table("image")) if "image" in top.values else None,
         detections=parse_detections(top.table("detections")),
         device=_parse_device(top.table("device")),
         batching=_parse_batching(top.table("batching")),

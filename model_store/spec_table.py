@@ -1,10 +1,11 @@
-"""One table of a model.toml: reads its values, and says in a sentence which one is wrong.
+"""One table of a model.toml or versions.toml: reads its values, and says in a sentence which one is wrong.
 
-The functions below it parse one value each and raise ValueError for a wrong one.
+Those below `read_toml` parse one value each and raise ValueError for a wrong one.
 """
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
@@ -51,6 +52,14 @@ class Table:
         value = repr(self.values[key])
         shown = value if len(value) <= 80 else f"{value[:80]}…"
         return SpecError(f"{self.file}: {self.prefix}{key} must be {expected}, but is {shown}.")
+
+
+def read_toml(text: str, file: Path) -> Table:
+    """The outermost table of a TOML file's text; `file` is for messages. Raises SpecError where it is no TOML."""
+    try:
+        return Table(file, "", tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{file} is not valid TOML: {error}.") from None
 
 
 def one_of(*allowed: str) -> Callable[[Any], str]:

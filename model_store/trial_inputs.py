@@ -67,18 +67,6 @@ def _zeros(spec: TensorSpec, image: ImageSpec | None, open_size: int, string: by
     return np.zeros(shape, dtype="U1" if spec.dtype == "string" else spec.dtype)
 
 
-def with_bytes(inputs: Arrays, contents: Mapping[str, bytes]) -> Arrays:
-    """The inputs, those named with such contents in each place."""
-    return {name: _filled(array.shape, contents[name]) if name in contents else array for name, array in inputs.items()}
-
-
-def _filled(shape: tuple[int, ...], content: bytes) -> np.ndarray:
-    """Numpy's own `full` drops zero bytes at the end."""
-    array = np.empty(shape, object)
-    array.fill(content)
-    return array
-
-
 def observed_outputs(declared: Mapping[str, TensorSpec], outputs: Arrays) -> dict[str, TensorSpec]:
     """The declared outputs, with the rank filled in where the file leaves it unknown."""
     return {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from model_store.errors import SpecError
-from model_store.spec_table import Table, fraction, whole_number
+from model_store.spec_table import Table, fraction, read_toml, whole_number
 
 LABELS_FILE_NAME = "versions.toml"
 LABEL = re.compile(r"[a-z][a-z0-9_-]{0,31}")
@@ -52,10 +51,7 @@ def read_version_labels(model_folder: Path) -> VersionLabels:
 
 def parse_version_labels(text: str, file: Path) -> VersionLabels:
     """Parse the text of a versions.toml; raises SpecError naming `file` and the key."""
-    try:
-        top = Table(file, "", tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SpecError(f"{file} is not valid TOML: {error}.") from None
+    top = read_toml(text, file)
     top.refuse_unknown_keys("labels", "shares")
     labels, shares = top.table("labels"), top.table("shares")
     _check_names(labels)

@@ -1,8 +1,8 @@
 """What is known of each model, in Redis: its card, its live workers, why it failed. No model file is needed to read it.
 
-The card is what `model_store` says of a loaded model: name, version, format, kind, signature. Workers publish it when
-ready and again with each heartbeat; it has no lifetime. Liveness has: a worker that was not heard of for `LIVE_S`
-counts as gone.
+The card is what `model_store` says of a loaded model (`Model.describe`), with what `tasks.versions.report` adds on its
+versions. Workers publish it when ready and again with each heartbeat; it has no lifetime. Liveness has: a worker that
+was not heard of for `LIVE_S` counts as gone.
 """
 
 from __future__ import annotations

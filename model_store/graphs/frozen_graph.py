@@ -25,7 +25,7 @@ from model_store.program import Program, Run, one_line, tensor_spec
 from model_store.signature import Signature, TensorSpec
 from model_store.spec import ModelSpec
 from model_store.trust.graph_part import Run as GraphRun
-from model_store.trust.graph_part import tensor_name
+from model_store.trust.graph_part import indexed_name
 from model_store.trust.operator_check import refuse_operators
 
 VARIABLES = {"VarHandleOp", "Variable", "VariableV2", "AutoReloadVariable", "VarIsInitializedOp"}
@@ -78,7 +78,7 @@ def _refuse_what_may_not_run(path: Path, spec: ModelSpec, graph: NodeGraph, ends
 
     Nothing leads to those in a call, but TensorFlow can run parts of a graph as soon as it knows their shapes.
     """
-    fed = frozenset(map(tensor_name, ends.inputs))
+    fed = frozenset(map(indexed_name, ends.inputs))
     fills = fill_sources(graph, ends.nodes)
     inner = [name for name, head in ends.inputs.items() if head.dtype is None]
     for run in (GraphRun((*ends.outputs.values(),), fed=fed), GraphRun((*fills,)), GraphRun((*inner,))):

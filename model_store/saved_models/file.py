@@ -98,6 +98,7 @@ class SavedModelFile:
         check(self.content)
         try:
             return tf.saved_model.load(str(self.file.parent), tags=list(self.graph.meta_info_def.tags)), {}
+        # TensorFlow lets through whatever Python error its parts meet.
         except Exception as error:
             # A file that is missing is told, rather than that its reader would be refused in the graph alone.
             is_file_missing = isinstance(error, FileNotFoundError)
@@ -145,6 +146,7 @@ class SavedModelFile:
             (Path(copy) / SAVED_MODEL_FILE).write_bytes(content.SerializeToString())
             try:
                 return tf.saved_model.load(copy)
+            # As above.
             except Exception as error:
                 # Nobody who reads of it could find the copy.
                 raise Unloadable(one_line(error).replace(copy, str(self.file.parent))) from None

@@ -67,7 +67,7 @@ def _names_in(attribute: Any) -> Iterator[str]:
             yield from _names_in(inner)
 
 
-def tensor_name(source: str) -> str:
+def indexed_name(source: str) -> str:
     """A node's input as the tensor that it is: `node` and `node:0` are the same."""
     return source if ":" in source else f"{source}:0"
 
@@ -81,7 +81,7 @@ def _nodes_before(graph_def: Any, run: Run) -> Iterator[Any]:
     while waiting:
         source = waiting.pop()
         name = source.removeprefix("^").partition(":")[0]
-        if name in seen or (not source.startswith("^") and tensor_name(source) in run.fed):
+        if name in seen or (not source.startswith("^") and indexed_name(source) in run.fed):
             continue
         seen.add(name)
         for node in nodes[name]:

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from model_store.trust.graph_part import SAME_FUNCTION, PlacedNode, Run, called_functions, tensor_name
+from model_store.trust.graph_part import SAME_FUNCTION, PlacedNode, Run, called_functions, indexed_name
 from model_store.trust.operators import NAME_INPUTS
 
 CALLS = ("PartitionedCall", "StatefulPartitionedCall")
@@ -56,7 +56,7 @@ class NameOrigins:
 
     def _origins(self, function: str | None, source: str) -> list[Place] | None:
         """Where a value comes from: nowhere else where the loader gives it; None where it may come from anywhere."""
-        if function is None and tensor_name(source) in self._run.own_files:
+        if function is None and indexed_name(source) in self._run.own_files:
             return []
         if function is not None and source in (arguments := self._arguments(function)):
             return self._argument_origins(function, arguments.index(source))

@@ -13,7 +13,7 @@ from tensorflow.core.protobuf.meta_graph_pb2 import AssetFileDef
 from model_store.errors import LoadError, Untrusted
 from model_store.spec import ModelSpec
 from model_store.store import SAVED_MODEL_FILE
-from model_store.trust.graph_part import Run, tensor_name
+from model_store.trust.graph_part import Run, indexed_name
 from model_store.trust.operator_check import refuse_operators
 
 # The names are TensorFlow's, see tensorflow/python/saved_model/constants.py and load_v1_in_v2.py.
@@ -83,7 +83,7 @@ def _initialization(meta_graph: Any) -> Run:
         values = collections[LOCAL_VARIABLES].bytes_list.value
         nodes.extend(VariableDef.FromString(value).initializer_name for value in values)
     nodes.extend(_tensors(meta_graph.signature_def[INIT_SIGNATURE].outputs) if _has_init(meta_graph) else ())
-    assets = frozenset(tensor_name(asset.tensor_info.name) for asset in _assets(meta_graph))
+    assets = frozenset(indexed_name(asset.tensor_info.name) for asset in _assets(meta_graph))
     return Run(tuple(nodes), fed=assets, own_files=assets)
 
 
@@ -94,7 +94,7 @@ def _has_init(meta_graph: Any) -> bool:
 def _restoration(saver: Any) -> Run:
     if not saver.restore_op_name:
         return Run()
-    variables = frozenset([tensor_name(saver.filename_tensor_name)])
+    variables = frozenset([indexed_name(saver.filename_tensor_name)])
     return Run((saver.restore_op_name,), fed=variables, own_files=variables)
 
 

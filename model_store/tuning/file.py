@@ -75,14 +75,14 @@ def key_of(artifact: Path, signature: Signature, spec: ModelSpec, versions: str,
     """
     relevant = {field.name: repr(getattr(spec, field.name)) for field in fields(spec) if field.name not in IRRELEVANT}
     return {
-        "artifact": fingerprint(artifact),
+        "artifact": artifact_state(artifact),
         "model": _digest(json.dumps([relevant, signature.to_json()], sort_keys=True)),
         "versions": versions,
         "machine": machine,
     }
 
 
-def fingerprint(artifact: Path) -> str:
+def artifact_state(artifact: Path) -> str:
     """A digest of the names, sizes and times of change of an artifact's files; none is read."""
     files = [artifact] if artifact.is_file() else sorted(_files(artifact))
     stats = [(str(file.relative_to(artifact.parent)), file.stat()) for file in files]

@@ -10,7 +10,6 @@ from typing import Any
 from model_store.signature import TensorSpec, shape_text
 from tasks.inspection.findings import Findings
 
-DEFAULT_SIGNATURE = "default"
 LABEL_WIDTH = 11
 
 
@@ -68,11 +67,8 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def signatures(found: Findings) -> dict[str, Any]:
-    """The signatures by name; a format without names has one, called "default"."""
-    card = found.card
-    if card.get("signatures"):
-        return dict(card["signatures"])
-    return {DEFAULT_SIGNATURE: card["signature"]} if "signature" in card else {}
+    """The signatures by name, as in the model's card; none of a model that was not opened."""
+    return dict(found.card.get("signatures", {}))
 
 
 def to_lines(report: Report) -> Iterator[str]:
@@ -131,7 +127,7 @@ def _row_names(found: Findings, name: str, signature: Mapping[str, Any]) -> set[
     """The inputs and outputs that have rows; of further signatures all that may have."""
     if found.rows is None:
         return set()
-    if name == found.card.get("default_signature", DEFAULT_SIGNATURE):
+    if name == found.card["default_signature"]:
         return {*found.rows["inputs"], *found.rows["outputs"]}
     return {*signature["inputs"], *signature["outputs"]}
 

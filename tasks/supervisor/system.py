@@ -150,7 +150,7 @@ class System:
     def _words(self, service: str) -> str:
         phase = self._watcher.lives[service].phase
         if phase is Phase.OUT:
-            return "evicted for want of memory; its next job starts it"
+            return "evicted; its next job starts it"
         return f"gave up: {self._watcher.reasons[service]}" if phase is Phase.GIVEN_UP else phase.value
 
     def _watch(self) -> None:

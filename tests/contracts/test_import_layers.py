@@ -118,7 +118,10 @@ def test_the_api_loads_neither_celery_nor_tensorflow() -> None:
 
 @pytest.mark.parametrize(
     "module",
-    ["tasks.app", "tasks.inspect_command", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"],
+    [
+        *("tasks.app", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"),
+        *("tasks.inspect_command", "tasks.tune_command"),
+    ],
 )
 def test_processes_without_a_model_load_no_tensorflow(module: str) -> None:
     assert not loaded_by(module) & TENSORFLOW

@@ -47,6 +47,7 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
         "refused_signatures": None,
         "takes_pictures": False,
         "workers": [{"name": "digits@host", "version": 1, "versions": [], "device": "CPU"}],
+        "batching": None,
         "tuning": None,
         "queued": 1,
         "running": 1,
@@ -59,6 +60,12 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
     listed = http.get("/v1/models").json["models"]
     assert [one["name"] for one in listed] == ["boxes", "digits", "pairs"]
     assert listed[0]["oldest_age_s"] is None
+
+
+def test_a_model_shows_how_its_rows_share_calls(http: FlaskClient, registry: ModelRegistry) -> None:
+    batching = {"max_batch_size": 64, "max_batch_wait_ms": 0.0, "sizes": [8, 64]}
+    registry.publish_ready(card("digits", batching=batching), WORKER)
+    assert http.get("/v1/models/digits").json["batching"] == batching
 
 
 def test_a_model_that_was_never_ready_shows_why(http: FlaskClient, registry: ModelRegistry) -> None:

@@ -23,6 +23,8 @@ SIGNATURE = {
 CARD = {
     "kind": "tensors",
     "signature": SIGNATURE,
+    "default_signature": "serving_default",
+    "signatures": {"serving_default": SIGNATURE},
     "takes_pictures": False,
     "batching": {"max_batch_size": 64, "max_batch_wait_ms": 0.0, "sizes": []},
 }
@@ -49,7 +51,7 @@ def test_a_model_that_can_be_served_is_described_to_people() -> None:
         "saved by    Keras 2.3.1 on TensorFlow",
         "size        872.9 kB",
         f"sha256      {'ab' * 32}",
-        "signature   default",
+        "signature   serving_default",
         "  input     x: float32 (rows, 64, 3)",
         "  output    scores: float32 (rows, 7)",
         "rows        any number on axis 0 of x; up to 64 share a call",
@@ -60,7 +62,7 @@ def test_a_model_that_can_be_served_is_described_to_people() -> None:
 
 def test_names_from_a_file_do_not_command_the_terminal() -> None:
     signature = {"inputs": {"\x1b[31mx\n": {"dtype": "string", "shape": None}}, "outputs": {}}
-    found = replace(FOUND, saved_by="\x1b[2J", card={**CARD, "signature": signature})
+    found = replace(FOUND, saved_by="\x1b[2J", card={**CARD, "signatures": {"\x1b[3A": signature}})
     assert all(line.isprintable() for line in to_lines(replace(REPORT, findings=found)))
 
 
@@ -68,7 +70,7 @@ def test_the_json_has_all_keys_whatever_was_found() -> None:
     served, broken = to_json(REPORT), to_json(Report(Path("m.h5"), None, None, Findings(reason="It is broken.")))
     assert set(served) == set(broken)
     assert (served["loads"], served["refused"], served["reason"]) == (True, False, None)
-    assert served["signatures"] == {"default": SIGNATURE}
+    assert served["signatures"] == {"serving_default": SIGNATURE}
     assert (broken["loads"], broken["reason"], broken["signatures"], broken["rows"]) == (
         False,
         "It is broken.",

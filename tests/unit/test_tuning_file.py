@@ -14,7 +14,7 @@ from model_store.signature import Signature, TensorSpec
 from model_store.spec import ModelSpec
 from model_store.store import find_model, find_models
 from model_store.tuning.choice import Choice, Trial, Tuning
-from model_store.tuning.file import MOST_CHOICES, TUNING_FILE_NAME, TuningFiles, fingerprint, key_of
+from model_store.tuning.file import MOST_CHOICES, TUNING_FILE_NAME, TuningFiles, artifact_state, key_of
 from model_store.tuning_spec import TuningSpec
 
 SIGNATURE = Signature({"x": TensorSpec("float32", (None, 3))}, {"y": TensorSpec("float32", (None, 3))})
@@ -74,11 +74,11 @@ def test_a_folder_is_another_when_a_file_in_it_changes_but_not_by_its_model_toml
     variables.parent.mkdir()
     variables.write_bytes(b"1")
     (tmp_path / "saved_model.pb").write_bytes(b"2")
-    before = fingerprint(tmp_path)
+    before = artifact_state(tmp_path)
     (tmp_path / "model.toml").write_text("")
-    assert fingerprint(tmp_path) == before
+    assert artifact_state(tmp_path) == before
     os.utime(variables, ns=(1, 1))
-    assert fingerprint(tmp_path) != before
+    assert artifact_state(tmp_path) != before
 
 
 def test_each_machine_keeps_its_own_and_a_new_choice_replaces_the_old_one(artifact: Path) -> None:
@@ -103,9 +103,9 @@ def test_the_file_does_not_grow_for_ever(artifact: Path) -> None:
 
 def test_the_store_takes_the_file_for_nothing_else(artifact: Path) -> None:
     store = artifact.parents[2]
-    before = find_model(store, "m"), find_models(store), fingerprint(artifact.parent)
+    before = find_model(store, "m"), find_models(store), artifact_state(artifact.parent)
     files(artifact).put(key(artifact), TUNING)
-    assert (find_model(store, "m"), find_models(store), fingerprint(artifact.parent)) == before
+    assert (find_model(store, "m"), find_models(store), artifact_state(artifact.parent)) == before
 
 
 @pytest.mark.parametrize(
