@@ -10,7 +10,11 @@ from collections.abc import Mapping, Sequence
 
 
 class ModelStoreError(Exception):
-    """Base of everything this package raises on purpose; its text is one sentence or a few."""
+    """Base of everything this package raises on purpose; its text is one sentence or a few, on one line."""
+
+    def __str__(self) -> str:
+        """The text; a name that a file brings may hold anything, such as a line that looks like another of a log."""
+        return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in super().__str__())
 
 
 class ModelNotFound(ModelStoreError):

@@ -89,8 +89,10 @@ def recognize(path: Path) -> FileFormat:
     """Tell what a file is.
 
     Raises:
-        LoadError: It is empty or cannot be read.
+        LoadError: It is empty or cannot be read, or is a pipe or a device, which could be waited for without end.
     """
+    if path.exists() and not path.is_file():
+        raise LoadError(f"{path} is not a file.")
     try:
         with path.open("rb") as file:
             start = file.read(START_BYTES)

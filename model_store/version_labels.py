@@ -40,6 +40,8 @@ def read_version_labels(model_folder: Path) -> VersionLabels:
         SpecError: It is not readable TOML, a key is unknown, or a value is not what the key takes.
     """
     file = model_folder / LABELS_FILE_NAME
+    if file.exists() and not file.is_file():
+        raise SpecError(f"{file} cannot be read: it is not a file.")
     try:
         text = file.read_text(encoding="utf-8")
     except FileNotFoundError:

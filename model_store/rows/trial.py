@@ -94,7 +94,9 @@ def gives_the_same(run: Run, other: Run, names: frozenset[str], fixed_rows: int,
     """
     varied = varied_rows(inputs, names, TRIAL_ROWS)
     verdicts = (_verdict(run, other, names, fixed_rows, _scaled(varied, names, scale)) for scale in SCALES)
-    return next((verdict for verdict in verdicts if verdict is not None), False)
+    is_same = next((verdict for verdict in verdicts if verdict is not None), False)
+    # A model may look at how large the values are, such as whether they are pixels, and must do so row by row.
+    return is_same and _verdict(run, other, names, fixed_rows, _of_mixed_scales(varied, names)) is not False
 
 
 def _verdict(run: Run, other: Run, names: frozenset[str], fixed_rows: int, varied: Arrays) -> bool | None:
@@ -125,6 +127,15 @@ def _scaled(arrays: Arrays, names: frozenset[str], scale: float) -> Arrays:
         name: array * array.dtype.type(scale) if name in names and array.dtype.kind == "f" else array
         for name, array in arrays.items()
     }
+
+
+def _of_mixed_scales(arrays: Arrays, names: frozenset[str]) -> Arrays:
+    """The first row as large as pixels, the others with values up to 1."""
+    mixed = {}
+    for name, array in arrays.items():
+        is_scaled = name in names and array.dtype.kind == "f"
+        mixed[name] = np.concatenate([array[:1] * array.dtype.type(SCALES[-1]), array[1:]]) if is_scaled else array
+    return mixed
 
 
 def _fit(outputs: Arrays, rows: Sequence[Arrays]) -> bool:

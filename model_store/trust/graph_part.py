@@ -115,4 +115,7 @@ class _Library:
                 if SAME_FUNCTION in function.attr:
                     waiting.extend(self._same[function.attr[SAME_FUNCTION].s])
                 waiting.extend(called for node in function.node_def for called in called_functions(node))
+                # A node of the function may call what its caller names, or else this.
+                for attribute in function.signature.attr:
+                    waiting.extend(_names_in(attribute.default_value))
                 yield function

@@ -84,7 +84,12 @@ def _descriptor_file(attributes: Mapping[str, Any]) -> str | None:
 
 
 def _text(attributes: Mapping[str, Any], name: str) -> str:
-    return bytes(attributes[name].s).decode("utf-8", "replace") if name in attributes else ""
+    if name not in attributes:
+        return ""
+    # In a function this stands for whatever a caller gives.
+    if attributes[name].WhichOneof("value") == "placeholder":
+        return f"what its caller names by {attributes[name].placeholder}"
+    return bytes(attributes[name].s).decode("utf-8", "replace")
 
 
 _ATTRIBUTE_CHECKS: Mapping[str, Callable[[Mapping[str, Any]], str | None]] = {

@@ -73,7 +73,14 @@ def _run_of_objects(objects: Any, library: Any) -> Run:
         first = arguments.get(name, 0) - len(function.bound_inputs)
         kinds = [objects.nodes[bound].WhichOneof("kind") for bound in function.bound_inputs]
         own_files[name] = frozenset(first + place for place, kind in enumerate(kinds) if kind == "asset")
-    return Run(functions=tuple(objects.concrete_functions), own_file_arguments=own_files)
+    return Run(functions=(*own_files, *_named_by_objects(objects)), own_file_arguments=own_files)
+
+
+def _named_by_objects(objects: Any) -> Iterator[str]:
+    """TensorFlow calls these also where the list of functions does not have them."""
+    for node in objects.nodes:
+        yield from node.function.concrete_functions
+        yield node.bare_concrete_function.concrete_function_name
 
 
 def _initialization(meta_graph: Any) -> Run:

@@ -20,7 +20,7 @@ def refuse_links_outside(folder: Path, root: Path) -> None:
 
     Raises:
         Untrusted: Something lies outside the store.
-        LoadError: The folder cannot be read.
+        LoadError: The folder cannot be read, or holds a pipe or a device, which could be waited for without end.
     """
     try:
         outside = next(_linked(folder, root.resolve()), None)
@@ -46,3 +46,5 @@ def _linked(folder: Path, root: Path) -> Iterator[Path]:
         elif place not in seen and entry.is_dir():
             seen.add(place)
             waiting.extend(entry.iterdir())
+        elif entry.exists() and not entry.is_file() and not entry.is_dir():
+            raise LoadError(f"{entry} is neither a file nor a folder, so it is no part of a model: take it away.")

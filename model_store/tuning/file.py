@@ -7,6 +7,7 @@ one that cannot be read, or not be written, is as good as none.
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -17,7 +18,7 @@ from typing import Any
 
 from model_store.rows.batching import Batching
 from model_store.signature import Signature
-from model_store.spec import LARGEST_BATCH, SPEC_FILE_NAME, ModelSpec
+from model_store.spec import LARGEST_BATCH, LONGEST_WAIT_MS, SPEC_FILE_NAME, ModelSpec
 from model_store.tuning.choice import Choice, Trial, Tuning
 from model_store.tuning_spec import VARIANTS
 
@@ -137,10 +138,26 @@ def _makes_sense(tuning: Tuning) -> bool:
         and (choice.variant in ("xla", choice.base))
         and all(type(count) is int and 0 < count <= LARGEST_BATCH for count in rows)
         and list(batching.sizes) == sorted(set(batching.sizes))
-        and isinstance(batching.max_wait_ms, int | float)
+        and _is_number(batching.max_wait_ms, 0, LONGEST_WAIT_MS)
         and (batching.max_bytes is None or type(batching.max_bytes) is int)
-        and all(isinstance(trial.call_ms, int | float) and trial.call_ms > 0 for trial in tuning.trials)
+        and all(_is_trial(trial) for trial in tuning.trials)
     )
+
+
+def _is_trial(trial: Trial) -> bool:
+    return (
+        trial.variant in VARIANTS
+        and _is_number(trial.rows, 0, LARGEST_BATCH)
+        and _is_number(trial.call_ms, 0, sys.float_info.max)
+        and trial.call_ms > 0
+        and _is_number(trial.first_ms, 0, sys.float_info.max)
+        and type(trial.difference) in (int, float)
+    )
+
+
+def _is_number(value: Any, least: float, most: float) -> bool:
+    """Whether it is a number between these; JSON's readers also know one that is none, which is between no others."""
+    return type(value) in (int, float) and least <= value <= most
 
 
 def _replace(file: Path, text: str) -> bool:

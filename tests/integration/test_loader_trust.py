@@ -279,6 +279,76 @@ def test_what_is_printed_may_not_go_to_a_file(tmp_path: Path) -> None:
     assert "PrintV2 (in its function" in str(refused(tmp_path / "file"))
 
 
+@pytest.mark.parametrize("is_by_name", [True, False], ids=["by its name", "by an operator"])
+def test_what_a_function_prints_may_not_go_to_a_file_that_its_caller_names(tmp_path: Path, is_by_name: bool) -> None:
+    # Given a function that prints to whatever stream it is called with
+    @tf.function(input_signature=[tf.TensorSpec((None, 3))])
+    def printed(x: tf.Tensor) -> tf.Tensor:
+        tf.print("seen", output_stream=sys.stderr)
+        return tf.identity(x)
+
+    graph_def = tf1.GraphDef()
+    graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = tf.float32.as_datatype_enum
+    function = graph_def.library.function.add()
+    function.CopyFrom(printed.get_concrete_function().function_def)
+    function.signature.name = "printed"
+    function.signature.attr.add(name="stream", type="string")
+    next(node for node in function.node_def if node.op == "PrintV2").attr["output_stream"].placeholder = "stream"
+    stream = tf1.AttrValue(s=f"file://{tmp_path}/marker".encode())
+
+    # When the graph calls it with a file
+    if is_by_name:
+        graph_def.node.add(name="y", op="printed", input=["x"]).attr["stream"].CopyFrom(stream)
+    else:
+        call = graph_def.node.add(name="y", op="StatefulPartitionedCall", input=["x"])
+        call.attr["Tin"].list.type.append(tf.float32.as_datatype_enum)
+        call.attr["Tout"].list.type.append(tf.float32.as_datatype_enum)
+        call.attr["f"].func.name = "printed"
+        call.attr["f"].func.attr["stream"].CopyFrom(stream)
+    (tiny_models.version_folder(tmp_path, "m") / "m.pb").write_bytes(graph_def.SerializeToString())
+
+    # Then it is refused
+    assert "PrintV2 (in its function printed" in str(refused(tmp_path))
+
+
+def test_an_initializer_that_is_not_in_the_list_of_functions_does_not_run(tmp_path: Path) -> None:
+    # Given a SavedModel with a resource whose initializer writes a file
+    class Module(tf.Module):
+        @tf.function(input_signature=[])
+        def initialize(self) -> None:
+            tf.io.write_file(f"{tmp_path}/marker", "written")
+
+        @tf.function(input_signature=[tf.TensorSpec((None, 3))])
+        def serve(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"y": x + 1.0}
+
+    module = Module()
+    folder = tiny_models.version_folder(tmp_path, "m") / "model"
+    tf.saved_model.save(module, str(folder), signatures=module.serve)
+    file = folder / "saved_model.pb"
+    content = SavedModel.FromString(file.read_bytes())
+    objects = content.meta_graphs[0].object_graph_def
+    name = next(name for name in objects.concrete_functions if "initialize" in name)
+    place = next(child.node_id for child in objects.nodes[0].children if child.local_name == "initialize")
+    objects.nodes[place].Clear()
+    objects.nodes[place].bare_concrete_function.concrete_function_name = name
+    objects.nodes.add().resource.SetInParent()
+    for method in ("_create_resource", "_initialize"):
+        objects.nodes[-1].children.add(node_id=place, local_name=method)
+    objects.nodes[0].children.add(node_id=len(objects.nodes) - 1, local_name="resource")
+
+    # When the list of its functions does not have it
+    del objects.concrete_functions[name]
+    for node in objects.nodes:
+        if name == node.bare_concrete_function.concrete_function_name:
+            node.bare_concrete_function.ClearField("function_spec")
+    file.write_bytes(content.SerializeToString())
+
+    # Then it is seen nevertheless
+    assert "WriteFile (in its function __inference_initialize" in str(refused(tmp_path))
+    assert not (tmp_path / "marker").exists()
+
+
 def test_an_operator_that_tensorflow_has_not_is_told_by_its_name_and_not_called_untrusted(tmp_path: Path) -> None:
     graph_def = tf1.GraphDef()
     graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = tf.float32.as_datatype_enum

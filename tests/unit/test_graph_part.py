@@ -91,6 +91,16 @@ def test_functions_that_are_called_in_any_way_can_run() -> None:
     assert found == {"/by_name", "/by_attribute", "named/n", "attribute/n", "listed/n", "nested/n"}
 
 
+def test_what_a_function_calls_unless_its_caller_says_otherwise_can_run() -> None:
+    graph_def = GraphDef()
+    add_node(graph_def.node, "call", "caller")
+    function = add_function(graph_def, "caller")
+    function.signature.attr.add(name="F", type="func").default_value.func.name = "usual"
+    function.node_def.add(name="n", op="PartitionedCall").attr["f"].placeholder = "F"
+    add_node(add_function(graph_def, "usual").node_def, "n", "WriteFile")
+    assert names(graph_def, Run(("call",))) == {"/call", "caller/n", "usual/n"}
+
+
 def test_a_gradient_and_what_may_take_a_functions_place_can_run() -> None:
     graph_def = GraphDef()
     for name in ("cpu", "gpu", "other", "gradient"):

@@ -71,6 +71,14 @@ def test_another_way_for_any_number_of_rows_must_give_each_row_the_same(
     assert gives_the_same(run, other, frozenset({"x"}), fixed_rows, inputs) == is_same
 
 
+def test_rows_are_not_their_own_where_a_model_looks_whether_any_of_them_are_pixels() -> None:
+    def as_fractions(inputs: Arrays) -> Arrays:
+        return {"y": inputs["x"] / (255.0 if inputs["x"].max() > 1.0 else 1.0)}
+
+    inputs = {"x": np.zeros((1, 3), "float32")}
+    assert not gives_the_same(as_fractions, as_fractions, frozenset({"x"}), 1, inputs)
+
+
 def test_an_output_follows_the_rows_where_it_has_one_for_one_and_two_for_two() -> None:
     one = {"y": np.zeros((1, 3)), "mean": np.zeros(()), "pair": np.zeros(2)}
     two = {"y": np.zeros((2, 3)), "mean": np.zeros(()), "pair": np.zeros(2)}

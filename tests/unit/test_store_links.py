@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from model_store.errors import LoadError, Untrusted
+from model_store.errors import LoadError, SpecError, Untrusted
+from model_store.file_format import recognize
 from model_store.store import find_model, find_models
 from model_store.trust.store_links import refuse_links_outside
+from model_store.version_labels import read_version_labels
 
 
 def add_model(folder: Path) -> Path:
@@ -92,3 +95,24 @@ def test_a_link_to_nowhere_is_told_by_whoever_reads_it(tmp_path: Path) -> None:
     file = add_model(tmp_path / "store" / "m")
     (file.parent / "lost").symlink_to("nowhere")
     refuse_links_outside(find_model(tmp_path / "store", "m").folder, tmp_path / "store")
+
+
+def test_a_pipe_is_never_waited_for(tmp_path: Path) -> None:
+    # Given pipes, which nobody writes to, in the place of a model, of an asset and of versions.toml
+    for name in ("m/1/model.pb", "n/1/assets/words.txt", "n/versions.toml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(tmp_path / name)
+
+    # Then each of them is refused at once
+    for folder in ("m/1", "n/1"):
+        with pytest.raises(LoadError, match="is neither a file nor a folder"):
+            refuse_links_outside(tmp_path / folder, tmp_path)
+    with pytest.raises(LoadError, match=r"model\.pb is not a file"):
+        recognize(tmp_path / "m" / "1" / "model.pb")
+    with pytest.raises(SpecError, match=r"versions\.toml cannot be read: it is not a file"):
+        read_version_labels(tmp_path / "n")
+
+
+def test_a_name_with_a_line_break_makes_no_second_line() -> None:
+    error = LoadError("it has no output a\nb\x1b[2J\udc80, Größe 猫.")
+    assert str(error) == r"it has no output a\nb\x1b[2J\udc80, Größe 猫."

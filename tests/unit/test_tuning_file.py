@@ -143,6 +143,27 @@ def test_a_choice_that_makes_no_sense_is_not_taken(artifact: Path, part: str, va
     assert files(artifact).find(key(artifact)) is None
 
 
+@pytest.mark.parametrize("wait_ms", ["NaN", "Infinity", "-5", "1e12", "true", "1" + 400 * "0"])
+def test_a_kept_wait_that_would_never_end_or_is_none_is_not_taken(artifact: Path, wait_ms: str) -> None:
+    file = files(artifact).put(key(artifact), TUNING)
+    assert file is not None
+    text = file.read_text()
+    file.write_text(text.replace('"max_wait_ms": 1.0', f'"max_wait_ms": {wait_ms}'))
+    assert files(artifact).find(key(artifact)) is None
+    file.write_text(text)
+    assert files(artifact).find(key(artifact)) == TUNING
+
+
+@pytest.mark.parametrize("values", [{"rows": "x"}, {"variant": {}}, {"first_ms": None}, {"difference": "0"}])
+def test_a_kept_trial_that_no_table_could_show_is_not_taken(artifact: Path, values: dict[str, object]) -> None:
+    file = files(artifact).put(key(artifact), TUNING)
+    assert file is not None
+    content = json.loads(file.read_text())
+    content["choices"][0]["trials"][0] |= values
+    file.write_text(json.dumps(content))
+    assert files(artifact).find(key(artifact)) is None
+
+
 def test_where_a_folder_cannot_be_written_to_the_next_is_used(artifact: Path, tmp_path: Path) -> None:
     # A file in the place of a folder holds up everybody, the superuser too.
     blocked = tmp_path / "blocked"
