@@ -7,10 +7,11 @@ computes is in its digest, so that nothing else comes in under it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from model_store.errors import LoadError
+from model_store.file_format import SAVED_MODEL, recognize
 from model_store.spec import ModelSpec
 from model_store.store import SAVED_MODEL_FILES
 
@@ -31,13 +32,17 @@ def artifact_digest(path: Path) -> str:
     """The SHA-256 of an artifact, as 64 lower-case hex digits.
 
     A file's is that of its bytes. A SavedModel's is that of the lines which `sha256sum` prints for `saved_model.pb` (or
-    `.pbtxt`) and all files in `assets`, `assets.extra` and `variables`, sorted by the bytes of their names.
+    `.pbtxt`, or the file of another name) and all files in `assets`, `assets.extra` and `variables` beside it, sorted
+    by the bytes of their names.
 
     Raises:
-        LoadError: A file cannot be read.
+        LoadError: A file is empty or cannot be read.
     """
     try:
-        return _folder_digest(path) if path.is_dir() else _file_digest(path)
+        if path.is_dir():
+            return _folder_digest(path, SAVED_MODEL_FILES)
+        is_saved_model = recognize(path).name == SAVED_MODEL
+        return _folder_digest(path.parent, (path.name,)) if is_saved_model else _file_digest(path)
     except OSError as error:
         raise LoadError(f"{error.filename or path} cannot be read: {error.strerror}.") from None
 
@@ -47,14 +52,14 @@ def _file_digest(file: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _folder_digest(folder: Path) -> str:
-    names = sorted(name.encode(errors="surrogateescape") for name in _file_names(folder))
+def _folder_digest(folder: Path, files: Sequence[str]) -> str:
+    names = sorted(name.encode(errors="surrogateescape") for name in _file_names(folder, files))
     lines = [_line(name, _file_digest(folder / name.decode(errors="surrogateescape"))) for name in names]
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
-def _file_names(folder: Path) -> Iterator[str]:
-    yield from (name for name in SAVED_MODEL_FILES if (folder / name).is_file())
+def _file_names(folder: Path, files: Sequence[str]) -> Iterator[str]:
+    yield from (name for name in files if (folder / name).is_file())
     for name in SAVED_MODEL_FOLDERS:
         for entry in (folder / name).rglob("*"):
             if entry.is_symlink() and entry.is_dir():

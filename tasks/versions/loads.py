@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import cast
 
 import redis
 
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
+from tasks.errors import BrokerUnavailable
 
 #: What a worker that never comes back has left is forgotten then.
 _KEPT_S = 604_800
 
 
 class Loads:
-    """The loads of one worker. Every method raises BrokerUnavailable when Redis does not answer.
+    """The loads of one worker. Every method but `begin` raises BrokerUnavailable when Redis does not answer.
 
     Args:
         client: of the broker, see `tasks.broker.connect`.
@@ -28,8 +30,11 @@ class Loads:
         self._worker = worker
 
     def begin(self, number: int, fingerprint: str) -> None:
-        """This process begins to load a version, whose files look like this."""
-        with broker_errors():
+        """This process begins to load a version, whose files look like this.
+
+        Where that cannot be written it loads all the same: a full server is waiting for the workers that free it.
+        """
+        with suppress(BrokerUnavailable), broker_errors():
             pipeline = self._redis.pipeline()
             pipeline.hset(self._key, self._field(number), fingerprint)
             pipeline.expire(self._key, _KEPT_S)

@@ -51,6 +51,15 @@ def test_a_folders_digest_changes_with_each_of_its_files(folder: Path, name: str
     assert artifact_digest(folder) != before
 
 
+def test_a_saved_models_file_of_another_name_has_a_digest_with_the_files_beside_it(folder: Path) -> None:
+    (folder / "saved_model.pb").rename(folder / "model.pb")
+    # What begins so is a SavedModel's file, whatever its name.
+    (folder / "model.pb").write_bytes(b"\x08\x01\x12graph")
+    digest = artifact_digest(folder / "model.pb")
+    (folder / "variables" / "variables.index").write_text("others")
+    assert artifact_digest(folder / "model.pb") != digest
+
+
 def test_a_folders_digest_changes_when_files_swap_their_contents(folder: Path) -> None:
     before = artifact_digest(folder)
     (folder / "assets" / "words.txt").write_text("assets/b/Z.txt")
