@@ -9,7 +9,7 @@ from typing import Any, cast
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, ResponseError
+from redis.exceptions import InvalidResponse, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.retry import Retry
 from redis.sentinel import Sentinel
@@ -81,6 +81,8 @@ def broker_errors() -> Iterator[None]:
         yield
     except (RedisConnectionError, RedisTimeoutError) as error:
         raise BrokerUnavailable("The broker does not answer; try again in a moment.") from error
+    except InvalidResponse as error:
+        raise BrokerUnavailable("Something else than Redis answers at the broker's address.") from error
     except (OutOfMemoryError, ReadOnlyError) as error:
         raise BrokerUnavailable(f"The broker takes no writes now: {error}.") from error
     except ResponseError as error:
