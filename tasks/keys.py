@@ -6,6 +6,8 @@
 | `job_input` | string | the input payload, raw bytes | until the job ends, see `quarantine` |
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
 | `idempotency` | string | the id of the job that came with an idempotency, see `tasks.job` | as `job` |
+| `listing` | stream | ids of an owner's jobs in the order in which they were recorded | entry: as its `job` |
+| `LISTED` | hash | owner -> from where the next trim of his listing looks | entry: as the listing |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
 | `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
@@ -47,6 +49,7 @@ PREFIX = SYSTEM_PREFIX + "celeriac:"
 MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
 DEADLINES = PREFIX + "deadlines"
+LISTED = PREFIX + "listed"
 ENDED = PREFIX + "ended"
 KEEPER_LOCK = PREFIX + "keeper:lock"
 LEASES = PREFIX + "claims:leases"
@@ -80,6 +83,11 @@ def job_result(job_id: str) -> str:
 def idempotency(digest: str) -> str:
     """The job that came with an idempotency."""
     return f"{PREFIX}idempotency:{digest}"
+
+
+def listing(owner: str) -> str:
+    """The ids of all jobs of an owner; an empty one: of those that came without an API key."""
+    return f"{PREFIX}listing:{owner}"
 
 
 def unfinished(model: str) -> str:
