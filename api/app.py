@@ -14,6 +14,7 @@ from api import (
     list_jobs,
     list_models,
     metrics,
+    pause_model,
     query_jobs,
     submit_job,
 )
@@ -21,6 +22,7 @@ from api.auth import install_auth
 from api.card_cache import CardCache
 from api.drain_rates import DrainRates
 from api.errors import install_error_answers
+from api.pauses import Pauses
 from api.request_body import MemoryRequest
 from api.services import Services
 from api.validation import MAX_PICTURES
@@ -29,7 +31,10 @@ from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.settings import Settings
 
-ENDPOINTS = (submit_job, get_job, cancel_job, job_result, query_jobs, list_jobs, list_models, health, metrics, index)
+ENDPOINTS = (
+    *(submit_job, get_job, cancel_job, job_result, query_jobs, list_jobs),
+    *(list_models, pause_model, health, metrics, index),
+)
 
 #: A form has pictures and six parameters, none of them long.
 MAX_FORM_PARTS = MAX_PICTURES + 16
@@ -50,7 +55,8 @@ def create_app(settings: Settings, store: JobStore, registry: ModelRegistry) -> 
     # One thread stays for those who do not wait.
     waiters = Waiters(store, min(settings.max_waiters, settings.api_threads - 1))
     version = orjson.loads(index.OPENAPI.read_bytes())["info"]["version"]
-    Services(settings, store, registry, CardCache(registry), waiters, DrainRates(registry), version).install(app)
+    cards, rates, pauses = CardCache(registry), DrainRates(registry), Pauses(registry)
+    Services(settings, store, registry, cards, waiters, rates, pauses, version).install(app)
     install_auth(app)
     install_error_answers(app)
     for endpoint in ENDPOINTS:

@@ -18,7 +18,7 @@ from api.model_card import ModelCard, SignatureCard
 from api.model_versions import Choice
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
-from api.record import poll_headers, queue_json, record_with_result
+from api.record import poll_headers, queue_json, record_in_queue
 from api.request_body import JSON, json_kind, parse_object, read_bytes
 from api.services import services
 from api.validation import Input, check_arrays, check_json, check_picture, check_pictures
@@ -116,7 +116,8 @@ def _store(job: Job, payload: bytes) -> Receipt:
         return services().store.submit(job, payload)
     except QueueFull as error:
         rate = services().rates.rate(job.model)
-        raise QueueIsFull(str(error), retry_after_s(error.queued, rate)) from None
+        hint = " The model is paused." if services().pauses.is_paused(job.model) else ""
+        raise QueueIsFull(f"{error}{hint}", retry_after_s(error.queued, rate)) from None
 
 
 def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) -> Response:
@@ -130,7 +131,8 @@ def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) 
     if applied := preferences.applied(waited):
         headers["Preference-Applied"] = applied
     has_ended_in_time = job.is_finished and preferences.wait_s > 0
-    answer = record_with_result(job, parts) | queue_json(job, receipt.in_front, services().rates.rate(job.model))
+    record = record_in_queue(job, parts, services().pauses.is_paused(job.model))
+    answer = record | queue_json(job, receipt.in_front, services().rates.rate(job.model))
     return json_response(answer, 200 if has_ended_in_time else 202, headers)
 
 
