@@ -9,6 +9,7 @@ import hashlib
 import re
 
 import orjson
+from flask import request
 
 from api.errors import InvalidHeader
 from api.parameters import Parameters
@@ -18,6 +19,12 @@ HEADER = "Idempotency-Key"
 MAX_KEY_CHARACTERS = 255
 
 _VISIBLE = re.compile(r"[!-~]+")
+
+
+def read_key() -> str | None:
+    """That of the current request, if it has one; raises what `check_key` does."""
+    key = request.headers.get(HEADER)
+    return None if key is None else check_key(key)
 
 
 def check_key(key: str) -> str:
