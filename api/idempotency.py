@@ -47,6 +47,11 @@ def key_digest(owner: str, model: str, key: str) -> str:
     return hashlib.sha256(orjson.dumps([owner, model, key])).hexdigest()
 
 
+def item_key_digest(owner: str, model: str, key: str, index: int) -> str:
+    """The digest of the key of one item of a bulk request, of which `key` is; no single job's key has the same."""
+    return hashlib.sha256(orjson.dumps([owner, model, key, index])).hexdigest()
+
+
 def request_digest(version: str | None, content_type: str, parameters: Parameters, body: bytes) -> str:
     """SHA-256, in hex, of what was asked of a model.
 

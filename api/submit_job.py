@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from dataclasses import replace
 
 from flask import Blueprint, Response, request
@@ -18,9 +17,8 @@ from api.prefer import Preferences, parse_prefer
 from api.received import Received, receive
 from api.record import poll_headers, queue_json, record_with_result
 from api.services import services
-from api.validation import Input, check_arrays, check_json, check_picture, check_pictures
+from api.validation import Input, check_arrays, check_job_pictures, check_json
 from api.waiting import MAX_WAIT_S, Place
-from model_store.signature import Signature
 from tasks.errors import BrokerUnavailable, QueueFull
 from tasks.job import Job, new_job_id
 from tasks.payload import ARRAY_TYPES
@@ -83,18 +81,11 @@ def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) 
     return json_response(answer, 200 if has_ended_in_time else 202, headers)
 
 
-def _check_pictures(files: Sequence[bytes], signature: Signature) -> Input:
-    max_pixels = services().settings.max_image_pixels
-    if len(files) == 1 and signature.fixed_rows in (None, 1):
-        return check_picture(files[0], max_pixels)
-    return check_pictures(files, max_pixels, signature)
-
-
 def _check_input(received: Received, card: ModelCard, wanted: SignatureCard) -> Input:
     limits = services().settings
     if is_picture(request.mimetype):
         check_takes_pictures(card, [wanted])
-        return _check_pictures(received.files, wanted.signature)
+        return check_job_pictures(received.files, limits.max_image_pixels, wanted.signature)
     if received.document is not None:
         return check_json(received.document, wanted.signature, limits.max_body_bytes)
     return check_arrays(request.mimetype, received.body, wanted.signature, limits.max_body_bytes)
