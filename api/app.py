@@ -13,9 +13,11 @@ from api import (
     job_result,
     list_jobs,
     list_models,
+    many_results,
     metrics,
     pause_model,
     query_jobs,
+    submit_bulk,
     submit_job,
 )
 from api.auth import install_auth
@@ -32,8 +34,19 @@ from tasks.model_registry import ModelRegistry
 from tasks.settings import Settings
 
 ENDPOINTS = (
-    *(submit_job, get_job, cancel_job, job_result, query_jobs, list_jobs),
-    *(list_models, pause_model, health, metrics, index),
+    submit_job,
+    submit_bulk,
+    get_job,
+    cancel_job,
+    job_result,
+    query_jobs,
+    list_jobs,
+    many_results,
+    list_models,
+    pause_model,
+    health,
+    metrics,
+    index,
 )
 
 #: A form has pictures and six parameters, none of them long.
