@@ -67,7 +67,7 @@ def test_nothing_of_jobs_is_left_after_their_lifetimes_but_what_has_none(
     ]
     assert JobEnds(client, result_ttl_s=3600).end("double", ends) == ["done", "done"]
     assert records.quarantined(client) == {poison.id}
-    # Two records, a result, an idempotency, the input that is in quarantine; the quarantine's index; a listing, and its name
+    # Two records, a result, an idempotency, the input that is in quarantine; the quarantine's index, and the listing
     assert lifetimes.survivors(client) == {
         "keys of jobs after their lifetimes": 5,
         keys.quarantine("double"): 1,
