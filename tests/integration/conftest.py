@@ -18,7 +18,10 @@ from tests.http_api import make_http, publish_models
 from tests.valkey import Valkey
 
 if TYPE_CHECKING:
+    from celery import Celery
+
     from tests.batching_stage import Stage
+    from tests.claiming_worker import Workplace
 
 
 @pytest.fixture
@@ -82,6 +85,26 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
     with open_stage(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
+
+
+@pytest.fixture
+def place(tmp_path: Path, valkey: Valkey, client: redis.Redis) -> Iterator[Workplace]:
+    """Where a test starts the workers that claim."""
+    # Brings Celery, as the next does.
+    from tests.claiming_worker import Workplace
+
+    place = Workplace(tmp_path, valkey.url)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def stock(valkey: Valkey) -> Iterator[Celery]:
+    """An application that knows nothing of us."""
+    from tests.claiming_worker import stock_app
+
+    with stock_app(valkey.url) as app:
+        yield app
 
 
 @pytest.fixture
