@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from model_store.errors import LoadError, Untrusted
-from tests import tiny_models
-from tests.old_graphs import placeholder_x, put_graph, tf1
+from tests.old_graphs import graph_def, placeholder_x, put_graph, tf1
 from tests.opened_models import loaded, put_file, put_keras, refusal, refused, trust
 
 X = np.array([[1, 2, 3]], "float32")
@@ -73,30 +73,29 @@ def test_a_function_that_is_named_like_a_refused_operator_does_not_allow_it(tmp_
     def build() -> None:
         tf.strings.join([tf.io.read_file("/etc/passwd"), tf.strings.as_string(placeholder_x()[0, 0])], name="y")
 
-    path = put_graph(tmp_path, build)
-    graph_def = tf1.GraphDef.FromString(path.read_bytes())
-    graph_def.library.function.add().signature.name = "ReadFile"
-    path.write_bytes(graph_def.SerializeToString())
+    graph = graph_def(build)
+    graph.library.function.add().signature.name = "ReadFile"
+    put_graph(tmp_path, graph)
     assert "ReadFile (in the graph itself" in refusal(tmp_path, Untrusted)
 
 
 def test_a_function_may_be_called_by_its_name_as_tensorflow_1_does(tmp_path: Path) -> None:
-    def put(name: str, read: str) -> None:
-        graph_def = tf1.GraphDef()
-        graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = tf.string.as_datatype_enum
-        graph_def.node.add(name="y", op="__inner", input=["x"])
-        function = graph_def.library.function.add()
+    def calls(read: str) -> Any:
+        graph = tf1.GraphDef()
+        graph.node.add(name="x", op="Placeholder").attr["dtype"].type = tf.string.as_datatype_enum
+        graph.node.add(name="y", op="__inner", input=["x"])
+        function = graph.library.function.add()
         function.signature.name = "__inner"
         function.signature.input_arg.add(name="a", type=tf.string.as_datatype_enum)
         function.signature.output_arg.add(name="b", type=tf.string.as_datatype_enum)
         function.node_def.add(name="n", op=read, input=["a"])
         function.ret["b"] = f"n:{'contents' if read == 'ReadFile' else 'output'}:0"
-        (tiny_models.version_folder(tmp_path, name) / "m.pb").write_bytes(graph_def.SerializeToString())
+        return graph
 
-    put("harmless", "StringUpper")
-    assert loaded(tmp_path, "harmless").predict({"x": np.array("a")})["y"].tolist() == "A"
-    put("m", "ReadFile")
-    assert "ReadFile (in its function __inner" in refusal(tmp_path, Untrusted)
+    put_graph(tmp_path / "harmless", calls("StringUpper"))
+    assert loaded(tmp_path / "harmless").predict({"x": np.array("a")})["y"].tolist() == "A"
+    put_graph(tmp_path / "harmful", calls("ReadFile"))
+    assert "ReadFile (in its function __inner" in refusal(tmp_path / "harmful", Untrusted)
 
 
 def test_many_refused_operators_make_one_readable_sentence(tmp_path: Path) -> None:
@@ -114,10 +113,10 @@ def test_many_refused_operators_make_one_readable_sentence(tmp_path: Path) -> No
 
 
 def test_an_operator_that_tensorflow_has_not_is_told_by_its_name_and_not_called_untrusted(tmp_path: Path) -> None:
-    graph_def = tf1.GraphDef()
-    graph_def.node.add(name="x", op="Placeholder").attr["dtype"].type = tf.float32.as_datatype_enum
-    graph_def.node.add(name="y", op="Addons>Gelu", input=["x"])
-    put_graph(tmp_path, graph_def)
+    graph = tf1.GraphDef()
+    graph.node.add(name="x", op="Placeholder").attr["dtype"].type = tf.float32.as_datatype_enum
+    graph.node.add(name="y", op="Addons>Gelu", input=["x"])
+    put_graph(tmp_path, graph)
     error = refused(tmp_path, LoadError)
     assert "Addons>Gelu" in str(error)
     assert not isinstance(error, Untrusted)
