@@ -17,7 +17,7 @@ from model_store.pictures.decoding import View
 from model_store.pictures.image_input import CHANNELS
 from model_store.rows.uneven import put_together
 from model_store.signature import TensorSpec
-from tasks.inputs import Inputs, decode_inputs
+from tasks.inputs import ForEach, Inputs, decode_inputs
 from tasks.job import Failure, FailureType, Job
 from tasks.payload import Arrays
 from tasks.result import MAX_RESULT_BYTES, encode_result
@@ -38,10 +38,10 @@ class Answer:
     failure: Failure | None = None
 
 
-def decode(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs | Failure:
+def decode(model: Model, job: Job, payload: bytes, max_image_pixels: int, for_each: ForEach = map) -> Inputs | Failure:
     """A job's input as arrays, or why it is none that the model can take."""
     try:
-        return decode_inputs(model.with_signature(job.signature), job, payload, max_image_pixels)
+        return decode_inputs(model.with_signature(job.signature), job, payload, max_image_pixels, for_each)
     except Exception as error:
         return failure_of(error, job)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
     from model_store.model import Model
 
 Pixels = np.ndarray[Any, Any]
+_Given = TypeVar("_Given")
+_Made = TypeVar("_Made")
+
+
+class ForEach(Protocol):
+    """As `map`, the results in the order of what they are made of; perhaps by several threads."""
+
+    def __call__(self, make: Callable[[_Given], _Made], given: Sequence[_Given], /) -> Iterable[_Made]:
+        """What is made of each."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +63,8 @@ class Inputs:
     kind: Hashable = None
 
 
-def decode_inputs(model: Model, job: Job, payload: bytes, max_image_pixels: int) -> Inputs:
-    """A job's input as arrays.
+def decode_inputs(model: Model, job: Job, payload: bytes, max_image_pixels: int, for_each: ForEach = map) -> Inputs:
+    """A job's input as arrays; `for_each` may decode several pictures at once.
 
     Raises:
         InvalidInput, PictureError: it is none that the model can take.
@@ -65,7 +74,8 @@ def decode_inputs(model: Model, job: Job, payload: bytes, max_image_pixels: int)
     if model.image is None or model.image.input is None:
         raise InvalidInput("inputs", "arrays", "a picture, which this version of the model does not take")
     files = unpack_pictures(payload) if job.content_type == PICTURES else [payload]
-    made = [_decode_picture(model, model.image, file, max_image_pixels, job.annotate) for file in files]
+    image, keeps_pixels = model.image, job.annotate
+    made = list(for_each(lambda file: _decode_picture(model, image, file, max_image_pixels, keeps_pixels), files))
     pictures = [picture for _, picture in made]
     # A model that takes one row, and no others in calls of their own, gets each picture by itself all the same.
     takes_one = model.signature.fixed_rows == 1 or model.image.input not in model.signature.row_inputs

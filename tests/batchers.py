@@ -51,11 +51,12 @@ def add_all(batcher: Batcher, *entries: Entry) -> None:
 
 def make_ready(batcher: Batcher, *entries: Entry) -> None:
     add_all(batcher, *entries)
-    left = len(entries)
-    while left:
-        looked_at = batcher.next_waiting(1000)
-        batcher.put_ready(looked_at)
-        left -= len(looked_at)
+    for lane in Lane:
+        left = sum(one.lane is lane for one in entries)
+        while left:
+            looked_at = batcher.next_waiting(lane, 1000)
+            batcher.put_ready(lane, looked_at)
+            left -= len(looked_at)
 
 
 class Call:

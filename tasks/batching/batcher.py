@@ -10,7 +10,15 @@ from time import monotonic
 from typing import Any
 
 from tasks.batching.entry import Entry
-from tasks.batching.plan import may_begin, may_run_beside, messages_wanted, next_batch, runnable_lanes, wait_s
+from tasks.batching.plan import (
+    jobs_of_rows,
+    may_begin,
+    may_run_beside,
+    messages_wanted,
+    next_batch,
+    runnable_lanes,
+    wait_s,
+)
 from tasks.job import Lane
 from tasks.transport.claims import Wanted
 from tasks.transport.scripts import MOST_AT_ONCE
@@ -46,11 +54,11 @@ class Batcher:
         self._ask_again = ask_again
         self._forget = forget
         self._lock = threading.RLock()
-        # Two conditions of one lock: a thread that is woken for nothing takes the interpreter from one that is not.
-        self._arrived = threading.Condition(self._lock)
+        # Several conditions of one lock: a thread that is woken for nothing takes the interpreter from one that is not.
+        self._arrived = {lane: threading.Condition(self._lock) for lane in Lane}
         self._readied = threading.Condition(self._lock)
         self._waiting: dict[Lane, deque[Entry]] = {lane: deque() for lane in Lane}
-        self._loading: list[Entry] = []
+        self._loading: dict[Lane, list[Entry]] = {lane: [] for lane in Lane}
         self._ready: list[Entry] = []
         #: Those whose version is being loaded.
         self._parked: list[Entry] = []
@@ -58,6 +66,7 @@ class Batcher:
         self._running: dict[int, Entry] = {}
         self._closed = False
         self._rows_a_job = 1.0
+        self._rows_a_job_of = dict.fromkeys(Lane, 1.0)
         #: Lanes of which nothing waits in Redis, as far as is known.
         self._emptied = frozenset(Lane)
         self._bulk_served_s = monotonic()
@@ -70,7 +79,7 @@ class Batcher:
         with self._lock:
             self._start_patience()
             self._waiting[entry.lane].append(entry)
-            self._arrived.notify()
+            self._arrived[entry.lane].notify()
 
     def wanted(self) -> Wanted:
         """How many messages to claim now, and of which lanes."""
@@ -88,7 +97,8 @@ class Batcher:
     def is_idle(self) -> bool:
         """Whether there is no job, here or in the model."""
         with self._lock:
-            return not (self._running or self._ready or self._loading or self._parked or any(self._waiting.values()))
+            held = (*self._loading.values(), *self._waiting.values())
+            return not (self._running or self._ready or self._parked or any(held))
 
     def bulk_first(self) -> bool:
         """Whether bulk jobs have been held up too long."""
@@ -112,7 +122,8 @@ class Batcher:
         """Hand out no more jobs."""
         with self._lock:
             self._closed = True
-            self._arrived.notify_all()
+            for arrived in self._arrived.values():
+                arrived.notify_all()
             self._readied.notify_all()
 
     def withdraw(self) -> list[Entry]:
@@ -124,39 +135,42 @@ class Batcher:
         with self._lock:
             return [
                 *self._ready,
-                *self._loading,
+                *chain(*self._loading.values()),
                 *self._parked,
                 *(entry for lane in Lane for entry in self._waiting[lane]),
             ]
 
-    # The loader's side.
+    # The loaders' side: one for each lane, since the pictures of a bulk job take longer than people wait.
 
-    def next_waiting(self, most: int) -> list[Entry]:
-        """Jobs to look at, interactive ones first; waits for one. Empty when closed."""
+    def next_waiting(self, lane: Lane, most_rows: int) -> list[Entry]:
+        """Jobs of a lane to look at, of about so many rows; waits for one. Empty when closed."""
         with self._lock:
-            self._arrived.wait_for(lambda: self._closed or any(self._waiting.values()))
+            waiting = self._waiting[lane]
+            self._arrived[lane].wait_for(lambda: self._closed or bool(waiting))
             if self._closed:
                 return []
-            lanes = runnable_lanes(interactive_waits=False, bulk_is_due=self.bulk_first())
-            waiting = next(self._waiting[lane] for lane in lanes if self._waiting[lane])
-            self._loading = [waiting.popleft() for _ in range(min(most, len(waiting)))]
-            return list(self._loading)
+            most = jobs_of_rows(most_rows, self._rows_a_job_of[lane])
+            self._loading[lane] = [waiting.popleft() for _ in range(min(most, len(waiting)))]
+            return list(self._loading[lane])
 
-    def put_ready(self, ready: Sequence[Entry], later: Sequence[Entry] = (), parked: Sequence[Entry] = ()) -> None:
-        """Jobs were looked at: those that the model can run, those to be looked at again, and those to be parked.
+    def put_ready(
+        self, lane: Lane, ready: Sequence[Entry], later: Sequence[Entry] = (), parked: Sequence[Entry] = ()
+    ) -> None:
+        """Jobs of a lane were looked at: those that the model can run, those to be looked at again, those to be parked.
 
         What was lost or withdrawn meanwhile is left out.
         """
         with self._lock:
-            held = set(self._loading)
+            held = set(self._loading[lane])
             self._ready += [entry for entry in ready if entry in held]
             self._parked += [entry for entry in parked if entry in held]
             for entry in reversed([entry for entry in later if entry in held]):
-                self._waiting[entry.lane].appendleft(entry)
-            self._loading = []
+                self._waiting[lane].appendleft(entry)
+            self._loading[lane] = []
             if ready:
                 rows_a_job = sum(entry.rows for entry in ready) / len(ready)
                 self._rows_a_job += 0.2 * (rows_a_job - self._rows_a_job)
+                self._rows_a_job_of[lane] = rows_a_job
             self._readied.notify_all()
 
     def look_again(self) -> None:
@@ -164,8 +178,7 @@ class Batcher:
         with self._lock:
             for entry in reversed(self._parked):
                 self._waiting[entry.lane].appendleft(entry)
-            if self._parked:
-                self._arrived.notify()
+                self._arrived[entry.lane].notify()
             self._parked = []
 
     # The runner's side.
@@ -199,19 +212,19 @@ class Batcher:
         return Wanted(missing, runnable_lanes(interactive_waits=False, bulk_is_due=self.bulk_first()))
 
     def _missing_of(self, lanes: Collection[Lane]) -> int:
-        held = sum(len(self._waiting[lane]) for lane in lanes) + sum(entry.lane in lanes for entry in self._loading)
+        held = sum(len(self._waiting[lane]) + len(self._loading[lane]) for lane in lanes)
         rows = held * self._rows_a_job + sum(entry.rows for entry in self._ready if entry.lane in lanes)
         return min(messages_wanted(rows, self._rows_a_job, self._max_rows()), MOST_AT_ONCE)
 
     def _interactive_waits(self) -> bool:
         """Whether an interactive job waits, as far as is known, that is not ready."""
-        is_loading = any(entry.lane is Lane.INTERACTIVE for entry in self._loading)
-        return is_loading or bool(self._waiting[Lane.INTERACTIVE]) or Lane.INTERACTIVE not in self._emptied
+        lane = Lane.INTERACTIVE
+        return bool(self._loading[lane] or self._waiting[lane]) or lane not in self._emptied
 
     def _start_patience(self) -> None:
         if Lane.BULK not in self._emptied or self._waiting[Lane.BULK]:
             return
-        if all(entry.lane is not Lane.BULK for entry in chain(self._loading, self._ready)):
+        if not self._loading[Lane.BULK] and all(entry.lane is not Lane.BULK for entry in self._ready):
             self._bulk_served_s = monotonic()
 
     def _take_batch(self) -> list[Entry]:
@@ -229,7 +242,7 @@ class Batcher:
     def _remove(self, unwanted: Callable[[Entry], bool]) -> list[Entry]:
         with self._lock:
             removed = [entry for entry in self._ready if unwanted(entry)]
-            removed += [entry for entry in self._loading if unwanted(entry)]
+            removed += [entry for entry in chain(*self._loading.values()) if unwanted(entry)]
             removed += [entry for entry in self._parked if unwanted(entry)]
             removed += [entry for lane in Lane for entry in self._waiting[lane] if unwanted(entry)]
             self._keep_all_but(removed)
@@ -238,9 +251,12 @@ class Batcher:
     def _keep_all_but(self, removed: Iterable[Entry]) -> None:
         gone = set(removed)
         self._ready = [entry for entry in self._ready if entry not in gone]
-        self._loading = [entry for entry in self._loading if entry not in gone]
         self._parked = [entry for entry in self._parked if entry not in gone]
         for lane in Lane:
-            self._waiting[lane] = deque(entry for entry in self._waiting[lane] if entry not in gone)
+            self._loading[lane] = [entry for entry in self._loading[lane] if entry not in gone]
+            # In place: a loader may wait for one to come into it.
+            kept = [entry for entry in self._waiting[lane] if entry not in gone]
+            self._waiting[lane].clear()
+            self._waiting[lane].extend(kept)
         # Bulk jobs may have waited for one of these.
         self._readied.notify_all()

@@ -1,4 +1,4 @@
-"""A worker's threads put together: loader, runner and storer around one batcher."""
+"""A worker's threads put together: loaders, runners and storer around one batcher."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from tasks.batching.runner import Runner
 from tasks.batching.storer import Storer
 from tasks.batching.watchdog import Watchdog, end_unless_alive, end_worker
 from tasks.deliveries import Deliveries
+from tasks.job import Lane
 from tasks.job_end import JobEnds
 from tasks.job_store import JobStore
 from tasks.settings import Settings
@@ -70,15 +71,19 @@ class Line:
         store = JobStore(bench.client, settings.result_ttl_s)
         ends = JobEnds(bench.client, settings.result_ttl_s, settings.quarantine_ttl_s)
         self._storer = Storer(bench.model, store, ends, self.notices)
-        loader = Loader(
-            rollout,
-            deliveries,
-            self.batcher,
-            self._storer,
-            self.notices,
-            max_image_pixels=settings.max_image_pixels,
-            threads=settings.decode_threads,
-        )
+        loaders = [
+            Loader(
+                lane,
+                rollout,
+                deliveries,
+                self.batcher,
+                self._storer,
+                self.notices,
+                max_image_pixels=settings.max_image_pixels,
+                threads=settings.decode_threads,
+            )
+            for lane in Lane
+        ]
         self._watchdog = Watchdog(
             lambda: rollout.serving.run_timeout_s(settings.run_timeout_s), end_worker, end_unless_alive
         )
@@ -87,7 +92,7 @@ class Line:
         rollout.after_step = self.batcher.look_again
         runner = Runner(self.batcher, deliveries, self._watchdog, self._storer, self.notices)
         runners = [("runner", runner.run)] * settings.parallel_batches
-        runs = [("loader", loader.run), *runners, ("storer", self._storer.run)]
+        runs = [*((f"loader-{one.lane}", one.run) for one in loaders), *runners, ("storer", self._storer.run)]
         self._threads = [threading.Thread(target=run, name=name, daemon=True) for name, run in runs]
 
     def start(self) -> None:

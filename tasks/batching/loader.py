@@ -18,9 +18,10 @@ from tasks.batching.storer import GIVEN_BACK, Refused, Storer
 from tasks.batching.until_answered import until_answered
 from tasks.deliveries import Deliveries, Look
 from tasks.inference import decode
-from tasks.inputs import Inputs
-from tasks.job import Failure, FailureType
+from tasks.inputs import ForEach, Inputs
+from tasks.job import Failure, FailureType, Lane
 from tasks.payload import ARRAY_TYPES
+from tasks.picture_list import PICTURES
 from tasks.versions.rollout import Rollout
 
 logger = logging.getLogger(__name__)
@@ -33,9 +34,10 @@ SMALL_BYTES = 1_048_576
 
 
 class Loader:
-    """Makes claimed jobs ready for the model, or refuses them.
+    """Makes the claimed jobs of a lane ready for the model, or refuses them.
 
     Args:
+        lane: whose.
         rollout: has the versions that are to run them.
         max_image_pixels: largest picture that is decoded.
         threads: how many decode pictures and large arrays at once.
@@ -43,6 +45,7 @@ class Loader:
 
     def __init__(
         self,
+        lane: Lane,
         rollout: Rollout,
         taking: Deliveries,
         batcher: Batcher,
@@ -51,6 +54,7 @@ class Loader:
         max_image_pixels: int,
         threads: int,
     ) -> None:
+        self.lane = lane
         self._rollout = rollout
         self._deliveries = taking
         self._batcher = batcher
@@ -67,14 +71,14 @@ class Loader:
 
     def _load_next(self) -> bool:
         """Load what comes next, and hold on to none of it; gives whether there was something."""
-        entries = self._batcher.next_waiting(max(1, min(MOST_JOBS, self._rollout.serving.max_rows)))
+        entries = self._batcher.next_waiting(self.lane, min(MOST_JOBS, self._rollout.serving.max_rows))
         try:
             if entries:
                 self._load(entries)
         except Exception:
             logger.exception("%d jobs could not be loaded; they are queued again.", len(entries))
             self._storer.put(Refused(entries, [GIVEN_BACK] * len(entries)))
-            self._batcher.put_ready([])
+            self._batcher.put_ready(self.lane, [])
         return bool(entries)
 
     def _load(self, entries: Sequence[Entry]) -> None:
@@ -99,7 +103,7 @@ class Loader:
             else:
                 self._prepare(entry, inputs)
                 ready.append(entry)
-        self._batcher.put_ready(ready, entries[len(looks) :], parked)
+        self._batcher.put_ready(self.lane, ready, entries[len(looks) :], parked)
         if refused:
             self._storer.put(Refused([entry for entry, _ in refused], [word for _, word in refused]))
 
@@ -122,13 +126,19 @@ class Loader:
             entry.batch_rows = min(call_rows, entry.served.computer.max_rows)
 
     def _decode_all(self, taken: Sequence[tuple[Entry, Look]]) -> Sequence[Inputs | Failure]:
-        if all(_is_small(look) for _, look in taken):
-            return [self._decode(entry, look) for entry, look in taken]
-        return list(self._pool.map(self._decode, *zip(*taken, strict=True)))
+        """By several threads, the pictures of one job too: a single one does not keep up with the model."""
+        is_shared = [not (_is_small(look) or _is_list(look)) for _, look in taken]
+        pairs = list(zip(taken, is_shared, strict=True))
+        under_way = [self._pool.submit(self._decode, *one, map) if shared else None for one, shared in pairs]
+        # A job of many pictures is decoded here: in the pool it would wait for threads that wait for others like it.
+        return [
+            self._decode(*one, self._pool.map) if job is None else job.result()
+            for one, job in zip(taken, under_way, strict=True)
+        ]
 
-    def _decode(self, entry: Entry, look: Look) -> Inputs | Failure:
+    def _decode(self, entry: Entry, look: Look, for_each: ForEach) -> Inputs | Failure:
         assert look.job is not None and entry.served is not None
-        inputs = decode(entry.served.model, look.job, look.payload, self._max_image_pixels)
+        inputs = decode(entry.served.model, look.job, look.payload, self._max_image_pixels, for_each)
         if not isinstance(inputs, Failure):
             return inputs
         accepted_for = self._rollout.serving.loaded.get(look.job.version)
@@ -136,11 +146,15 @@ class Loader:
             return inputs
         # It was checked against another version, whose inputs are others, and which is still there.
         entry.served = accepted_for
-        return decode(accepted_for.model, look.job, look.payload, self._max_image_pixels)
+        return decode(accepted_for.model, look.job, look.payload, self._max_image_pixels, for_each)
 
 
 def _is_small(look: Look) -> bool:
     return look.job is not None and look.job.content_type in ARRAY_TYPES and len(look.payload) <= SMALL_BYTES
+
+
+def _is_list(look: Look) -> bool:
+    return look.job is not None and look.job.content_type == PICTURES
 
 
 def _not_served(sentence: str) -> Failure:

@@ -102,3 +102,8 @@ def messages_wanted(rows_held: float, rows_a_job: float, max_rows: int) -> int:
     """
     missing_rows = 2 * max_rows - rows_held
     return max(0, math.ceil(missing_rows / max(rows_a_job, 1.0)))
+
+
+def jobs_of_rows(rows: int, rows_a_job: float) -> int:
+    """How many jobs, at least one, have about so many rows, where a job has `rows_a_job`."""
+    return max(1, round(rows / max(rows_a_job, 1.0)))

@@ -20,7 +20,7 @@ def test_an_idle_worker_wants_two_batches_at_once(batcher: Batcher, pauses: list
 def test_what_is_held_counts_wherever_it_is_but_in_the_model(batcher: Batcher, clock: Clock) -> None:
     make_ready(batcher, entry("ready"), entry("ready too"))
     add_all(batcher, entry("loading"))
-    batcher.next_waiting(1)
+    batcher.next_waiting(Lane.INTERACTIVE, 1)
     add_all(batcher, entry("waiting"))
     assert batcher.wanted().number == 4
     assert names(batcher.next_batch()) == ["ready", "ready too"]
@@ -91,9 +91,9 @@ def test_bulk_jobs_wait_until_it_is_known_that_no_interactive_job_waits(batcher:
 def test_bulk_jobs_wait_for_interactive_ones_that_are_not_ready(batcher: Batcher, is_looked_at: bool) -> None:
     make_ready(batcher, bulk("b"))
     batcher.add(entry("a"))
-    looked_at = batcher.next_waiting(1) if is_looked_at else []
+    looked_at = batcher.next_waiting(Lane.INTERACTIVE, 1) if is_looked_at else []
     runner = Call(batcher.next_batch)
-    batcher.put_ready(looked_at or batcher.next_waiting(1))
+    batcher.put_ready(Lane.INTERACTIVE, looked_at or batcher.next_waiting(Lane.INTERACTIVE, 1))
     assert names(runner.answer()) == ["a"]
 
 
@@ -128,15 +128,6 @@ def test_interactive_jobs_run_between_bulk_batches_that_take_longer_than_the_pat
         clock.now_s += 40
     assert Lane.INTERACTIVE in lanes[:2]
     assert lanes.count(Lane.INTERACTIVE) >= 3
-
-
-def test_bulk_jobs_that_are_due_are_claimed_and_looked_at_first(batcher: Batcher, clock: Clock) -> None:
-    add_all(batcher, entry("a"), bulk("b"))
-    clock.now_s += 29.9
-    assert not batcher.bulk_first()
-    clock.now_s += 0.1
-    assert batcher.bulk_first()
-    assert names(batcher.next_waiting(9)) == ["b"]
 
 
 def test_an_empty_queue_holds_no_bulk_job_up(batcher: Batcher, clock: Clock) -> None:
@@ -174,7 +165,7 @@ def test_bulk_jobs_that_were_claimed_are_held_up_although_the_queue_is_empty(
 
 def test_bulk_jobs_being_looked_at_are_held_up_too(batcher: Batcher, clock: Clock) -> None:
     batcher.add(bulk("b"))
-    batcher.next_waiting(1)
+    batcher.next_waiting(Lane.BULK, 1)
     clock.now_s += 29
     batcher.emptied(Lane)
     clock.now_s += 1
