@@ -6,7 +6,6 @@ import io
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,14 +27,6 @@ from tests.http_api import NPY, NPZ, WORKER, card, npy
 from tests.valkey import Valkey
 
 JSONL = "application/jsonl"
-
-
-@pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def make_job(index: int, _: Input) -> Job:
