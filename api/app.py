@@ -10,6 +10,7 @@ from api import (
     get_job,
     health,
     index,
+    job_events,
     job_result,
     list_models,
     metrics,
@@ -28,7 +29,7 @@ from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.settings import Settings
 
-ENDPOINTS = (submit_job, get_job, cancel_job, job_result, query_jobs, list_models, health, metrics, index)
+ENDPOINTS = (submit_job, get_job, cancel_job, job_events, job_result, query_jobs, list_models, health, metrics, index)
 
 #: A form has pictures and six parameters, none of them long.
 MAX_FORM_PARTS = MAX_PICTURES + 16
