@@ -75,6 +75,12 @@ def job_call(job_id: str, wait_s: float = 0.0) -> Call:
     return Call("GET", _job(job_id), params=params, held_s=wait_s)
 
 
+def events_call(job_id: str, last_event_id: str = "") -> Call:
+    """Ask for a job's events, those after one that was had already."""
+    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+    return Call("GET", f"{_job(job_id)}/events", headers=headers)
+
+
 def query_call(job_ids: Sequence[str], wait_s: float = 0.0) -> Call:
     """Ask for many records, held back up to `wait_s` until one of those jobs ends that had not."""
     body = {"ids": list(job_ids), **({"wait": wait_s} if wait_s > 0 else {})}
