@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from client import event_stream
 from client.job_options import JobOptions
 from client.payload import JSON, Payload
 
@@ -77,7 +78,7 @@ def job_call(job_id: str, wait_s: float = 0.0) -> Call:
 
 def events_call(job_id: str, last_event_id: str = "") -> Call:
     """Ask for a job's events, those after one that was had already."""
-    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+    headers = {"Accept": event_stream.MEDIA_TYPE} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
     return Call("GET", f"{_job(job_id)}/events", headers=headers)
 
 
