@@ -69,12 +69,6 @@ def bulk_call(
     return Call("POST", f"{_served(model, version)}/jobs:bulk", params, headers, inputs.content)
 
 
-def job_call(job_id: str, wait_s: float = 0.0) -> Call:
-    """Ask for a job's record, held back up to `wait_s` until the job ends."""
-    params = {"wait": f"{wait_s:.3f}".rstrip("0").rstrip(".")} if wait_s > 0 else {}
-    return Call("GET", _job(job_id), params=params, held_s=wait_s)
-
-
 def query_call(job_ids: Sequence[str], wait_s: float = 0.0) -> Call:
     """Ask for many records, held back up to `wait_s` until one of those jobs ends that had not."""
     body = {"ids": list(job_ids), **({"wait": wait_s} if wait_s > 0 else {})}

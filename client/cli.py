@@ -17,7 +17,6 @@ from client.celeriac import Celeriac
 from client.command_group import EXIT_FAILED, CommandGroup
 from client.errors import ClientError, Unreachable
 from client.input_file import read_input, read_together
-from client.job import Job
 from client.payload import Payload
 from client.retry import Patience
 from client.tables import console, failure_lines, models_table
@@ -149,7 +148,7 @@ def result(
     patience = Patience(total_s=min(Patience.total_s, wait_s))
     job = api.patient(patience).get_job(job_id, wait_s)
     job.require_result()
-    content = _fetch(job, chosen, row)
+    content = job.result_as(MEDIA_TYPES[chosen], row)
     if output is None:
         print_answer(content, chosen, as_table=is_terminal and not as_json and asked is None)
     else:
@@ -173,12 +172,6 @@ def _read(names: Sequence[str], together: bool, content_type: str | None) -> Pay
     if together:
         return read_together(names, sys.stdin.buffer, content_type)
     return read_input(names[0], sys.stdin.buffer, content_type)
-
-
-def _fetch(job: Job, chosen: str, row: int | None) -> bytes:
-    if chosen == "json" and job.record.get("result") is not None:
-        return json.dumps(job.record["result"], ensure_ascii=False).encode()
-    return job.result_as(MEDIA_TYPES[chosen], row)
 
 
 def _tell_trouble(error: ClientError) -> None:
