@@ -80,6 +80,8 @@ def test_jobs_are_answered_as_specified(http: FlaskClient, job_store: JobStore) 
     query = {"ids": [queued, failed, done, "none"]}
     for body in (query, query | {"results": True}):
         check(http.post("/v1/jobs:query", json=body), "/v1/jobs:query", "post")
+    for parameters in ("limit=2", "status=failed", "limit=0"):
+        check(http.get(f"/v1/jobs?{parameters}"), "/v1/jobs")
     check(http.post("/v1/jobs:results", json={"ids": query["ids"]}), "/v1/jobs:results", "post")
     check(http.post("/v1/jobs:results", json={"ids": 5}), "/v1/jobs:results", "post")
     check(http.post("/v1/jobs:free", json={"ids": query["ids"]}), "/v1/jobs:free", "post")
@@ -149,6 +151,9 @@ def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry
     check(http.get("/v1/models"), "/v1/models")
     check(http.get("/v1/models/slow"), "/v1/models/{model}")
     check(http.get("/v1/models/none"), "/v1/models/{model}")
+    for model in ("digits", "none"):
+        for verb in ("pause", "resume"):
+            check(http.post(f"/v1/models/{model}:{verb}"), f"/v1/models/{{model}}:{verb}", "post")
     check(http.get("/healthz"), "/healthz")
     check(http.get("/"), "/")
 
