@@ -70,12 +70,6 @@ def bulk_call(
     return Call("POST", f"{_served(model, version)}/jobs:bulk", params, headers, inputs.content)
 
 
-def job_call(job_id: str, wait_s: float = 0.0) -> Call:
-    """Ask for a job's record, held back up to `wait_s` until the job ends."""
-    params = {"wait": f"{wait_s:.3f}".rstrip("0").rstrip(".")} if wait_s > 0 else {}
-    return Call("GET", _job(job_id), params=params, held_s=wait_s)
-
-
 def events_call(job_id: str, last_event_id: str = "") -> Call:
     """Ask for a job's events, those after one that was had already."""
     headers = {"Accept": event_stream.MEDIA_TYPE} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
