@@ -35,6 +35,10 @@ class InputFileError(InputError):
     """A file cannot be sent as a job's inputs; nothing was sent."""
 
 
+class InputError(ClientError):
+    """The input of a backfill cannot be read, or does not fit the model."""
+
+
 class AddressError(ClientError):
     """The URL or the API key cannot be used as it is; nothing was sent."""
 
