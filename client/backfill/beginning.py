@@ -9,7 +9,7 @@ from typing import Any
 
 from client.backfill.checkpoint import Checkpoint, open_checkpoint
 from client.backfill.durable_file import remove
-from client.backfill.output import check_output
+from client.backfill.output import output_opener
 from client.backfill.output_files import OutputFiles
 from client.backfill.run_state import RunState
 from client.errors import CheckpointError, OutputError
@@ -31,7 +31,7 @@ def begin_or_resume(output: Path, identity: Mapping[str, Any], restart: bool) ->
         CheckpointError: Another run writes there, the checkpoint is damaged or of another version, or another input,
             model or option is asked for than before; the sentences say which.
     """
-    check_output(output)
+    output_opener(output)
     files = OutputFiles(output)
     checkpoint = open_checkpoint(files.checkpoint, restart)
     try:
@@ -52,6 +52,8 @@ def _begin(files: OutputFiles, checkpoint: Checkpoint, identity: Mapping[str, An
     elif changes := changed(state.identity, identity):
         raise CheckpointError("\n".join([f"{files.checkpoint} is of another run.", *changes, _HOW_TO_GO_ON]))
     state = _loaded(checkpoint)
+    if state.is_finished:
+        _tidy_finished(files)
     if not state.is_cleared:
         # Killed in here, the next run finds that the files have still to go.
         for path in files.written:
@@ -76,6 +78,16 @@ def _refuse_what_is_there(files: OutputFiles) -> None:
             raise OutputError(
                 f"{path} exists already and has no checkpoint. Name another output, or replace it with --restart."
             )
+
+
+def _tidy_finished(files: OutputFiles) -> None:
+    if not files.output.exists():
+        raise OutputError(
+            f"{files.output} is missing, although its backfill has finished. Put it back, or begin anew with --restart."
+        )
+    # Here when the run was killed behind its last step.
+    for path in (files.spool, files.unfinished):
+        remove(path)
 
 
 def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

@@ -103,10 +103,15 @@ def appearing(path: Path, unfinished: Path) -> Iterator[BinaryIO]:
         OutputError: It cannot be written.
     """
     with telling(path):
-        with unfinished.open("wb", _BUFFER_BYTES) as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with unfinished.open("wb", _BUFFER_BYTES) as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            # On a full disk its room is what the user needs first.
+            unfinished.unlink(missing_ok=True)
+            raise
         unfinished.replace(path)
         sync_folder(path.parent)
 

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from client.backfill.answers import ID, Answers, Document, column_name
+from client.backfill.byte_strings import byte_strings
 from client.backfill.chunk import Array
+from client.backfill.shortest import shortest
 
 _STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
@@ -51,21 +53,19 @@ def json_values(array: Array) -> list[Any]:
     """An array as nested lists of what JSON has: text, `{"b64": …}` for other bytes, complex numbers as pairs."""
     if array.dtype.kind == "c":
         array = np.stack([array.real, array.imag], axis=-1)
-    nested: list[Any] = array.tolist()
-    return _texts(nested) if array.dtype.kind in "SV" else nested
+    if array.dtype.kind in "SVO":
+        strings = np.empty(array.size, object)
+        strings[:] = [_text(string) for string in byte_strings(array)]
+        array = strings.reshape(array.shape)
+    nested: list[Any] = shortest(array).tolist()
+    return nested
 
 
-def _texts(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_texts(item) for item in value]
-    if isinstance(value, tuple):
-        # Strings that end in zero bytes come with their length.
-        length, padded = value
-        value = padded.ljust(length, b"\0")[:length]
+def _text(string: bytes) -> str | dict[str, str]:
     try:
-        return value.decode()
+        return string.decode()
     except UnicodeDecodeError:
-        return {"b64": b64encode(value).decode()}
+        return {"b64": b64encode(string).decode()}
 
 
 def _finite(value: Any) -> Any:

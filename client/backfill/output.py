@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from client.backfill.answers import Answers
 from client.backfill.json_lines_output import JsonLinesOutput
+from client.backfill.npz_output import npz_output
 from client.backfill.output_files import OutputFiles
 from client.errors import OutputError
 
@@ -46,22 +48,41 @@ class Output(Protocol):
         """Let go of the files, whatever was written."""
 
 
-_KINDS: Mapping[str, Callable[[OutputFiles, Position | None], Output]] = {
-    ".jsonl": JsonLinesOutput,
-    ".ndjson": JsonLinesOutput,
+Opener: TypeAlias = Callable[[OutputFiles, Position | None], Output]
+
+
+def _parquet_opener() -> Opener:
+    # pyarrow is 130 MB that most have no need of, so it is an extra, and loaded by who asks for it.
+    try:
+        module = importlib.import_module("client.backfill.parquet_output")
+    except ImportError as error:
+        raise OutputError(
+            "Parquet needs pyarrow, which is not installed: pip install 'celeriac[parquet]'. Or name a .jsonl or .npz."
+        ) from error
+    opener: Opener = module.parquet_output
+    return opener
+
+
+_OPENERS: Mapping[str, Callable[[], Opener]] = {
+    ".jsonl": lambda: JsonLinesOutput,
+    ".ndjson": lambda: JsonLinesOutput,
+    ".npz": lambda: npz_output,
+    ".parquet": _parquet_opener,
 }
 
 
-def check_output(path: Path) -> None:
-    """Return only when a file of this name can be an output; meant for before anything else.
+def output_opener(path: Path) -> Opener:
+    """What opens an output of this name; meant for before anything else is done.
 
     Raises:
-        OutputError: The suffix names no format, or the folder does not exist.
+        OutputError: The suffix names no format, what the format needs is not installed, or the folder does not exist.
     """
-    if path.suffix.lower() not in _KINDS:
-        raise OutputError(f"{path}: expected a file ending in {', '.join(_KINDS)}, which says the format. Rename it.")
+    if path.suffix.lower() not in _OPENERS:
+        known = ", ".join(_OPENERS)
+        raise OutputError(f"{path}: expected a file ending in {known}, which says the format. Rename it.")
     if not path.parent.is_dir():
         raise OutputError(f"{path} cannot be written: there is no folder {path.parent}. Make it first.")
+    return _OPENERS[path.suffix.lower()]()
 
 
 def open_output(path: Path, position: Position | None) -> Output:
@@ -74,5 +95,4 @@ def open_output(path: Path, position: Position | None) -> Output:
     Raises:
         OutputError: The name says no format; a new file exists, or an old one is not what it was.
     """
-    check_output(path)
-    return _KINDS[path.suffix.lower()](OutputFiles(path), position)
+    return output_opener(path)(OutputFiles(path), position)
