@@ -2,7 +2,8 @@
 
 An input is read (`InputError`), a server addressed (`AddressError`), reached (`Unreachable`), understood
 (`UnexpectedReply`) and asked (`ApiError`); a job ends without a result (`JobFailed`) or has not ended yet
-(`JobUnfinished`); an answer is printed or saved (`AnswerError`).
+(`JobUnfinished`); an answer is printed or saved (`AnswerError`); a backfill writes its output (`OutputError`) and keeps
+its checkpoint (`CheckpointError`).
 """
 
 from __future__ import annotations
@@ -33,6 +34,10 @@ class InputError(ClientError):
 
 class InputFileError(InputError):
     """A file cannot be sent as a job's inputs; nothing was sent."""
+
+
+class InputError(ClientError):
+    """The input of a backfill cannot be read, or does not fit the model."""
 
 
 class AddressError(ClientError):
@@ -193,6 +198,14 @@ class JobCancelled(JobFailed):
 
 class JobExpired(JobFailed):
     """The job's deadline passed before it ran."""
+
+
+class OutputError(ClientError):
+    """A backfill's output or error file cannot be written, or is not what it was; what the checkpoint has stays."""
+
+
+class CheckpointError(ClientError):
+    """A backfill's checkpoint cannot be used: damaged, in use, of another version, or of another run."""
 
 
 class AnswerError(ClientError):
