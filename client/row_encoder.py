@@ -106,7 +106,8 @@ def _layout(row: Row) -> Any:
 
 
 def _array(value: Any, fit: TensorFit | None) -> Array:
-    if not hasattr(value, "__array__"):
+    # numpy's own texts have that method too.
+    if isinstance(value, str | bytes) or not hasattr(value, "__array__"):
         return as_row(value, fit)
     array = np.asarray(value)
     return pack_strings(array) if array.dtype.hasobject else array
