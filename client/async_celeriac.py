@@ -16,10 +16,11 @@ from client.errors import ApiError
 from client.job import AsyncJob
 from client.job_options import JobOptions, Options
 from client.listing import JobFilters, listing
+from client.map_options import MapOptions, check_rows
 from client.procedures import Procedures, tell_nobody
 from client.record import JobRecord
 from client.retry import OnTrouble, Patience
-from client.row_map import MapOptions, RowMap
+from client.row_map import RowMap
 
 
 class AsyncCeleriac:
@@ -110,13 +111,9 @@ class AsyncCeleriac:
         **options: Unpack[Options],
     ) -> AsyncGenerator[Any, None]:
         """As `Celeriac.map`, for `async for`; the rows may come from an async iterator too."""
-        return self._mapped(
-            RowMap(
-                self._procedures,
-                MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options)),
-            ),
-            each(rows),
-        )
+        check_rows(rows)
+        chosen = MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options))
+        return self._mapped(RowMap(self._procedures, chosen), each(rows))
 
     async def _mapped(self, row_map: RowMap, rows: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
         try:
