@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
@@ -115,10 +116,11 @@ class AsyncCeleriac:
         chosen = MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options))
         return self._mapped(RowMap(self._procedures, chosen), each(rows))
 
-    async def _mapped(self, row_map: RowMap, rows: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    async def _mapped(self, row_map: RowMap, rows: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
         try:
-            async for answer in self._driver.iterate(row_map.stream(), rows):
-                yield answer
+            async with aclosing(rows), aclosing(self._driver.iterate(row_map.stream(), rows)) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
             if not self._driver.is_closed:
                 await self._driver.run(row_map.leave())
