@@ -43,10 +43,10 @@ def begin_or_resume(output: Path, identity: Mapping[str, Any], restart: bool) ->
 
 
 def _begin(files: OutputFiles, checkpoint: Checkpoint, identity: Mapping[str, Any], restart: bool) -> RunState:
-    state = checkpoint.load()
     if restart:
         checkpoint.begin(identity, is_cleared=False)
-    elif state is None:
+    state = checkpoint.load()
+    if state is None:
         _refuse_what_is_there(files)
         checkpoint.begin(identity, is_cleared=True)
     elif changes := changed(state.identity, identity):
