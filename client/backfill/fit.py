@@ -77,7 +77,7 @@ class Fit:
         """
         model = str(document.get("name"))
         card = _signature_card(document, model, signature)
-        inputs = (card.get("inputs") and card or card.get("signature") or {}).get("inputs") or {}
+        inputs = _inputs(card)
         takes_pictures = bool(card.get("takes_pictures", document.get("takes_pictures")))
         fixed_rows = _fixed_rows(model, inputs, takes_pictures)
         specs = {name: RowSpec(spec["dtype"], _row_shape(spec["shape"])) for name, spec in inputs.items()}
@@ -104,6 +104,12 @@ def _signature_card(document: Mapping[str, Any], model: str, signature: str | No
         known = ", ".join(sorted(cards)) or "the default one only"
         raise InputError(f"Model {model!r} has no signature {signature!r}; it has {known}.")
     return cards[signature]
+
+
+def _inputs(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The inputs of a model's document, which has its signature in a field, or of one of its signatures."""
+    inputs: Mapping[str, Any] = (card.get("signature") or card).get("inputs") or {}
+    return inputs
 
 
 def _fixed_rows(model: str, inputs: Mapping[str, Any], takes_pictures: bool) -> int | None:

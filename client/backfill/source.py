@@ -27,22 +27,19 @@ class Reader(Protocol):
 
 
 class Source(Protocol):
-    """An input.
-
-    Attributes:
-        fingerprint: Names, sizes, times and digests by which a changed input is noticed; JSON.
-        total_rows: How many rows it has; None where only reading it would tell.
-        notes: What people should know before it is read, sentences: columns or files that are left out.
-    """
+    """An input."""
 
     @property
-    def fingerprint(self) -> Mapping[str, Any]: ...
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Names, sizes, times and digests by which a changed input is noticed; JSON."""
 
     @property
-    def total_rows(self) -> int | None: ...
+    def total_rows(self) -> int | None:
+        """How many rows it has; None where only reading it would tell."""
 
     @property
-    def notes(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]:
+        """What people should know before it is read, sentences: columns or files that are left out."""
 
     def read(self, position: int) -> Reader:
         """A reader whose first row is the one at `position`, from 0."""
