@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from client.backfill.checkpoint import Checkpoint, open_checkpoint
-from client.backfill.durable_file import remove
-from client.backfill.output import output_opener
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.durable_file import remove
+from client.backfill.outputs.output import output_opener
 from client.backfill.run_state import RunState
 from client.errors import CheckpointError, OutputError
 

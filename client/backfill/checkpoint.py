@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from client.backfill.checkpoint_errors import UnreadableCheckpoint, checkpoint_error
-from client.backfill.durable_file import remove
+from client.backfill.outputs.durable_file import remove
 from client.backfill.run_state import RunState, Span, SubmittedChunk
 from client.errors import CheckpointError
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 from client.backfill.answers import Answers
-from client.backfill.json_rows import json_lines
-from client.backfill.output import open_output
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.json_rows import json_lines
+from client.backfill.outputs.output import open_output
 from client.errors import OutputError
 
 ROOT = Path(__file__).parents[2]
@@ -208,7 +208,7 @@ def test_without_pyarrow_parquet_is_refused_at_once_and_the_rest_works(tmp_path:
 import sys
 sys.modules["pyarrow"] = None
 from pathlib import Path
-from client.backfill.output import open_output
+from client.backfill.outputs.output import open_output
 from client.errors import OutputError
 open_output(Path("a.npz"), None).close()
 try:
