@@ -2,7 +2,8 @@
 
 A file is read (`InputFileError`), a server addressed (`AddressError`), reached (`Unreachable`), understood
 (`UnexpectedReply`) and asked (`ApiError`); a job ends without a result (`JobFailed`) or has not ended yet
-(`JobUnfinished`); an answer is printed or saved (`AnswerError`).
+(`JobUnfinished`); an answer is printed or saved (`AnswerError`); a backfill writes its output (`OutputError`) and keeps
+its checkpoint (`CheckpointError`).
 """
 
 from __future__ import annotations
@@ -81,6 +82,14 @@ class JobUnfinished(ClientError):
 
 class JobFailed(ClientError):
     """The job ended without a result: it failed, was cancelled or expired."""
+
+
+class OutputError(ClientError):
+    """A backfill's output or error file cannot be written, or is not what it was; what the checkpoint has stays."""
+
+
+class CheckpointError(ClientError):
+    """A backfill's checkpoint cannot be used: damaged, in use, of another version, or of another run."""
 
 
 class AnswerError(ClientError):
