@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from client.backfill.checkpoint import Checkpoint, open_checkpoint
-from client.backfill.durable_file import remove
-from client.backfill.output import output_opener
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.durable_file import remove
+from client.backfill.outputs.output import output_opener
 from client.backfill.run_state import RunState
 from client.errors import CheckpointError, OutputError
 
@@ -43,10 +43,10 @@ def begin_or_resume(output: Path, identity: Mapping[str, Any], restart: bool) ->
 
 
 def _begin(files: OutputFiles, checkpoint: Checkpoint, identity: Mapping[str, Any], restart: bool) -> RunState:
-    state = checkpoint.load()
     if restart:
         checkpoint.begin(identity, is_cleared=False)
-    elif state is None:
+    state = checkpoint.load()
+    if state is None:
         _refuse_what_is_there(files)
         checkpoint.begin(identity, is_cleared=True)
     elif changes := changed(state.identity, identity):
