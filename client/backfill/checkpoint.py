@@ -136,7 +136,7 @@ class Checkpoint:
         with self._transaction("NORMAL"):
             self._database.executemany(
                 "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)",
-                ((chunk.first, chunk.rows, chunk.idempotency_key, chunk.job_id) for chunk in chunks),
+                [(chunk.first, chunk.rows, chunk.idempotency_key, chunk.job_id) for chunk in chunks],
             )
 
     def record_written(
@@ -241,6 +241,6 @@ def open_checkpoint(path: Path, restart: bool) -> Checkpoint:
     except UnreadableCheckpoint:
         if not restart:
             raise
-    for part in ("", "-wal"):
+    for part in ("-wal", ""):
         remove(path.with_name(path.name + part))
     return Checkpoint(path)
