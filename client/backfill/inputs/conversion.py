@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from client.backfill.chunk import Array
@@ -60,9 +62,7 @@ def _cast(array: Array, spec: RowSpec, where: str, round_floats: bool) -> Array:
         fits = _fits(array, cast, round_floats)
     if not fits.all():
         value = array[~fits].flat[0].item()
-        raise Refused(
-            f"{where}: expected {spec} in each row, found the {array.dtype.name} {value}{_why(dtype, value)}."
-        )
+        raise Refused(f"{where}: expected {spec} in each row, found the {array.dtype.name} {value}{_why(dtype)}.")
     return np.ascontiguousarray(cast)
 
 
@@ -83,7 +83,7 @@ def _fits(array: Array, cast: Array, round_floats: bool) -> Array:
     return fits
 
 
-def _holds(array: Array, dtype: np.dtype[np.generic]) -> Array:
+def _holds(array: Array, dtype: np.dtype[Any]) -> Array:
     """Which numbers lie in the range of an integer dtype."""
     limits = np.iinfo(dtype)
     within: Array

@@ -23,7 +23,7 @@ _COUNTED_BYTES = 256 << 20
 _COUNTED_COMPRESSED_BYTES = _COUNTED_BYTES // 8
 
 
-def text_lines(path: Path, encoding: str | None, newline: str) -> Generator[str, None, None]:
+def text_lines(path: Path, encoding: str | None, newline: str | None) -> Generator[str, None, None]:
     """The file's lines with their ends; the file is closed with the generator.
 
     Bytes that the encoding does not know become lone surrogates, see `is_text`, and do not stop the reading.
