@@ -136,7 +136,7 @@ class Checkpoint:
         with self._transaction("NORMAL"):
             self._database.executemany(
                 "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)",
-                ((chunk.first, chunk.rows, chunk.idempotency_key, chunk.job_id) for chunk in chunks),
+                [(chunk.first, chunk.rows, chunk.idempotency_key, chunk.job_id) for chunk in chunks],
             )
 
     def record_written(
@@ -218,9 +218,9 @@ def _state(
         identity=json.loads(run["identity"]),
         started_at=datetime.fromisoformat(run["started_at"]),
         is_cleared=bool(run["is_cleared"]),
-        position=run["position"],
-        rows_done=run["rows_done"],
-        rows_failed=run["rows_failed"],
+        position=int(run["position"]),
+        rows_done=int(run["rows_done"]),
+        rows_failed=int(run["rows_failed"]),
         output=json.loads(run["output"]) if run["output"] else None,
         errors=json.loads(run["errors"]) if run["errors"] else None,
         is_finished=run["finished_at"] is not None,
@@ -241,6 +241,6 @@ def open_checkpoint(path: Path, restart: bool) -> Checkpoint:
     except UnreadableCheckpoint:
         if not restart:
             raise
-    for part in ("", "-wal"):
+    for part in ("-wal", ""):
         remove(path.with_name(path.name + part))
     return Checkpoint(path)

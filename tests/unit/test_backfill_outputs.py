@@ -197,7 +197,7 @@ def test_answers_without_a_row_for_each_key_are_refused(
 
 
 def test_a_name_that_says_no_format_is_refused_with_those_that_do(tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match=r"out.csv: expected a file ending in .jsonl, .ndjson, .npz, .parquet"):
+    with pytest.raises(OutputError, match=r"out.csv: expected a file ending in .jsonl, .ndjson, .npz, .parquet, .pq"):
         open_output(tmp_path / "out.csv", None)
     with pytest.raises(OutputError, match=r"there is no folder .*nowhere. Make it first"):
         open_output(tmp_path / "nowhere" / "out.npz", None)

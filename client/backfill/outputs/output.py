@@ -52,7 +52,7 @@ Opener: TypeAlias = Callable[[OutputFiles, Position | None], Output]
 
 
 def _parquet_opener() -> Opener:
-    # pyarrow is 130 MB that most have no need of, so it is an extra, and loaded by who asks for it.
+    # pyarrow is large, and most have no need of it: it is an extra, loaded for who asks for it.
     try:
         module = importlib.import_module("client.backfill.outputs.parquet_output")
     except ImportError as error:
@@ -68,6 +68,7 @@ _OPENERS: Mapping[str, Callable[[], Opener]] = {
     ".ndjson": lambda: JsonLinesOutput,
     ".npz": lambda: npz_output,
     ".parquet": _parquet_opener,
+    ".pq": _parquet_opener,
 }
 
 
