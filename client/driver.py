@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, closing
 from typing import Any, TypeVar
 
@@ -143,7 +143,7 @@ class AsyncDriver:
                 return answer
             reply, trouble = await self._perform(step)
 
-    async def iterate(self, stream: Stream, rows: AsyncIterator[Any] | None = None) -> AsyncIterator[Any]:
+    async def iterate(self, stream: Stream, rows: AsyncIterator[Any] | None = None) -> AsyncGenerator[Any, None]:
         """As `Driver.iterate`."""
         reply, trouble = None, None
         async with aclosing(AsyncListening(self._client)) as listening:
@@ -182,7 +182,7 @@ class AsyncDriver:
             return None, self.address.trouble(error)
 
 
-async def each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+async def each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
     """The rows of either kind of iterable."""
     if isinstance(rows, AsyncIterable):
         async for row in rows:
