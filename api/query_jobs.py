@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,18 +9,16 @@ from flask import Blueprint, Response
 
 from api.auth import check_owner
 from api.errors import InvalidBody, describe
+from api.job_ids import check_ids, possible_ids
 from api.job_lookup import check_id
 from api.json_response import json_response
+from api.many_results import MAX_RESULTS_BYTES
 from api.record import record_json
 from api.request_body import json_kind, read_object
 from api.services import services
 from tasks.errors import JobGone, JobNotFound
 from tasks.job import Job, Status
 from tasks.result import result_json
-
-MAX_IDS = 1000
-#: Of results as they are stored; as JSON they are several times as long, and all are in memory at once.
-MAX_RESULTS_BYTES = 16_777_216
 
 routes = Blueprint("query_jobs", __name__)
 
@@ -30,7 +27,7 @@ routes = Blueprint("query_jobs", __name__)
 def query_jobs() -> Response:
     """Records in the order asked for; in place of one that cannot be had, its id and why."""
     query = read_object(("ids", "results"))
-    ids, with_results = _check_ids(query.get("ids")), query.get("results", False)
+    ids, with_results = check_ids(query.get("ids")), query.get("results", False)
     if not isinstance(with_results, bool):
         raise InvalidBody("results", "a boolean", f"a JSON {json_kind(with_results)}")
     found = _find(ids)
@@ -52,26 +49,9 @@ def _add_results(entries: Sequence[dict[str, Any]]) -> None:
         entry["result"] = result_json(parts) if parts else None
 
 
-def _check_ids(ids: Any) -> Sequence[str]:
-    expected = f"a list of at most {MAX_IDS} job ids"
-    if not isinstance(ids, list):
-        raise InvalidBody("ids", expected, f"a JSON {json_kind(ids)}")
-    if len(ids) > MAX_IDS:
-        raise InvalidBody("ids", expected, f"{len(ids)} of them")
-    for index, job_id in enumerate(ids):
-        if not isinstance(job_id, str):
-            raise InvalidBody(f"ids[{index}]", "a job id", f"a JSON {json_kind(job_id)}")
-    return ids
-
-
 def _find(ids: Sequence[str]) -> dict[str, Job]:
     """Those there are, all in one round trip to Redis."""
-    possible = []
-    for job_id in ids:
-        with contextlib.suppress(JobNotFound):
-            check_id(job_id)
-            possible.append(job_id)
-    return {job.id: job for job in services().store.find_many(possible) if job is not None}
+    return {job.id: job for job in services().store.find_many(possible_ids(ids)) if job is not None}
 
 
 def _entry(job_id: str, job: Job | None) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tasks.finish_listener import FinishListener, Found, Watch
 from tasks.group_commit import GroupCommit
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
+from tasks.listings import Listings
 from tasks.message import event_channel
 from tasks.receipt import Receipt, read_receipts
 from tasks.script_stream import ScriptCall, stream_calls
@@ -32,6 +33,9 @@ class JobStore:
     """Jobs in Redis. Safe to share between threads.
 
     Every method raises BrokerUnavailable when Redis does not answer.
+
+    Attributes:
+        listings: The jobs of each owner.
 
     Args:
         client: of the broker, see `tasks.broker.connect`.
@@ -48,6 +52,7 @@ class JobStore:
         self._submissions = GroupCommit(self._store)
         self._ends = JobEnds(client, result_ttl_s)
         self._listener = FinishListener(client, self._read)
+        self.listings = Listings(client)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
     def submit(self, job: Job, payload: bytes) -> Receipt:
@@ -82,12 +87,25 @@ class JobStore:
             IdempotencyKeyReused: the same of a job that is another than came before with its idempotency.
         """
 
-        def check(chunk: Chunk, answer: Any) -> None:
-            for receipt in read_receipts(chunk, answer, self._caps):
-                if isinstance(receipt, TasksError):
-                    raise receipt
+        def check(_: Job, outcome: Receipt | TasksError) -> None:
+            if isinstance(outcome, TasksError):
+                raise outcome
 
-        self._stream(jobs, check)
+        self.submit_each(jobs, check)
+
+    def submit_each(self, jobs: Iterable[tuple[Job, bytes]], heed: Callable[[Job, Receipt | TasksError], None]) -> None:
+        """Record and queue many jobs as `submit_many` does; for one that is refused the others are stored all the same.
+
+        Args:
+            jobs: with their inputs. About a chunk more is taken than has an outcome yet.
+            heed: told the outcome of each job, in their order: a receipt, or why the job is not recorded.
+        """
+
+        def tell(chunk: Chunk, answer: Any) -> None:
+            for (job, _), outcome in zip(chunk, read_receipts(chunk, answer, self._caps), strict=True):
+                heed(job, outcome)
+
+        self._stream(jobs, tell)
 
     def get(self, job_id: str) -> Job:
         """The job's record.
@@ -131,14 +149,23 @@ class JobStore:
         record, parts = (watch and watch.found) or self._read([job_id])[0]
         if not record:
             raise self.absent(job_id)
-        job = Job.from_hash(job_id, record)
-        # The job may have ended between the two commands; a result without the record that tells of it waits.
-        return job, _parts(parts) if job.status is Status.SUCCEEDED else {}
+        return _with_parts(job_id, record, parts)
+
+    def find_results(self, job_ids: Sequence[str]) -> dict[str, tuple[Job, dict[str, bytes]]]:
+        """Records with results as `get_with_result` has them, by id, in one round trip; those that there are."""
+        found = zip(job_ids, self._read(job_ids), strict=True)
+        return {job_id: _with_parts(job_id, record, parts) for job_id, (record, parts) in found if record}
 
     def delete_result(self, job_id: str) -> None:
         """Free the memory of a job's result; the record stays."""
+        self.delete_results([job_id])
+
+    def delete_results(self, job_ids: Sequence[str]) -> int:
+        """Free the memory of jobs' results; returns how many had one."""
+        if not job_ids:
+            return 0
         with broker_errors():
-            self._redis.delete(keys.job_result(job_id))
+            return cast(int, self._redis.unlink(*map(keys.job_result, job_ids)))
 
     def cancel(self, job_id: str) -> Job:
         """End a job that its client does not want any more; what a worker still computes for it is thrown away.
@@ -256,6 +283,14 @@ class JobStore:
         if may_be_gone(job_id, time.time(), self._result_ttl_s):
             return JobGone(f"Job {job_id} has ended, and it is kept for {self._result_ttl_s} s only.")
         return JobNotFound(f"There is no job {job_id}.")
+
+
+def _with_parts(
+    job_id: str, record: Mapping[bytes, bytes], parts: Mapping[bytes, bytes]
+) -> tuple[Job, dict[str, bytes]]:
+    job = Job.from_hash(job_id, record)
+    # The job may have ended between the two commands; a result without the record that tells of it waits.
+    return job, _parts(parts) if job.status is Status.SUCCEEDED else {}
 
 
 def _parts(stored: Mapping[bytes, bytes]) -> dict[str, bytes]:

@@ -7,6 +7,8 @@
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
 | `job_callback` | hash | the callback of a job that has ended and has one, see `tasks.callbacks.callback` | as `job` |
 | `idempotency` | string | the id of the job that came with an idempotency, see `tasks.job` | as `job` |
+| `listing` | stream | ids of an owner's jobs in the order in which they were recorded | entry: as its `job` |
+| `LISTED` | hash | owner -> from where the next trim of his listing looks | entry: as the listing |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
 | `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
@@ -51,6 +53,7 @@ MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
 DEADLINES = PREFIX + "deadlines"
 CALLBACKS_DUE = PREFIX + "callbacks:due"
+LISTED = PREFIX + "listed"
 ENDED = PREFIX + "ended"
 KEEPER_LOCK = PREFIX + "keeper:lock"
 LEASES = PREFIX + "claims:leases"
@@ -95,6 +98,11 @@ def callbacks(status: str, owner: str) -> str:
 def idempotency(digest: str) -> str:
     """The job that came with an idempotency."""
     return f"{PREFIX}idempotency:{digest}"
+
+
+def listing(owner: str) -> str:
+    """The ids of all jobs of an owner; an empty one: of those that came without an API key."""
+    return f"{PREFIX}listing:{owner}"
 
 
 def unfinished(model: str) -> str:

@@ -79,6 +79,8 @@ def test_jobs_are_answered_as_specified(http: FlaskClient, job_store: JobStore) 
     query = {"ids": [queued, failed, done, "none"]}
     for body in (query, query | {"results": True}):
         check(http.post("/v1/jobs:query", json=body), "/v1/jobs:query", "post")
+    for parameters in ("limit=2", "status=failed", "limit=0"):
+        check(http.get(f"/v1/jobs?{parameters}"), "/v1/jobs")
     check(http.delete(f"/v1/jobs/{queued}/result"), "/v1/jobs/{job_id}/result", "delete")
     for _ in range(2):
         check(http.delete(f"/v1/jobs/{queued}"), "/v1/jobs/{job_id}", "delete")
