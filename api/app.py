@@ -6,6 +6,7 @@ import orjson
 from flask import Flask, Response
 
 from api import (
+    callbacks,
     cancel_job,
     get_job,
     health,
@@ -40,6 +41,7 @@ ENDPOINTS = (
     query_jobs,
     many_results,
     list_jobs,
+    callbacks,
     list_models,
     health,
     metrics,

@@ -12,9 +12,14 @@ from tasks.callbacks.url import CallbackUrl, UrlRefused
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
-#: Addresses of a global range that answer within a cloud alone: Azure's host agent
-#: (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16).
-_LOCAL_ALL_THE_SAME = frozenset({IPv4Address("168.63.129.16")})
+#: What `is_global` takes for global, in some versions of Python: Azure's host agent, which answers within that cloud
+#: alone (learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16), and IETF's assignments, among
+#: which is the metadata address of Oracle's cloud.
+_LOCAL_ALL_THE_SAME = tuple(IPv4Network(text) for text in ("168.63.129.16/32", "192.0.0.0/24"))
+#: All that is given to the internet of IPv6's addresses (iana.org/assignments/ipv6-address-space), and therein the ways
+#: through to IPv4's, Teredo and 6to4.
+_GLOBAL_6 = IPv6Network("2000::/3")
+_TUNNELS_6 = tuple(IPv6Network(text) for text in ("2001::/32", "2002::/16"))
 
 #: Of IPv6, ranges whose last 32 bits are an IPv4 address that is reached through them: RFC 6052, RFC 8215, RFC 4291.
 _CARRIERS = tuple(IPv6Network(text) for text in ("64:ff9b::/96", "64:ff9b:1::/48", "::/96", "::ffff:0:0:0/96"))
@@ -86,9 +91,11 @@ def parse_receivers(text: str) -> Receivers:
 def is_public(address: Address) -> bool:
     """Whether anybody on the internet could reach this address, and would reach the same."""
     plain = _plain(address)
-    if isinstance(plain, IPv6Address) and (plain.is_site_local or plain.sixtofour or plain.teredo):
-        return False
-    return plain.is_global and not plain.is_multicast and plain not in _LOCAL_ALL_THE_SAME
+    if isinstance(plain, IPv6Address):
+        is_odd = plain not in _GLOBAL_6 or any(plain in tunnel for tunnel in _TUNNELS_6)
+    else:
+        is_odd = plain.is_multicast or any(plain in network for network in _LOCAL_ALL_THE_SAME)
+    return plain.is_global and not is_odd
 
 
 def literal_address(host: str) -> Address | None:

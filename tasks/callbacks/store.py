@@ -172,7 +172,7 @@ class CallbackStore:
         names = [keys.job_callback(job.id), keys.CALLBACKS_DUE]
         pause_us = int(pause_s * 1_000_000)
         index = keys.callbacks("", "").removesuffix(":")
-        args = [job.id, status, pause_us, number, ATTEMPT_FIELD + number, attempt, index, job.owner]
+        args: list[Any] = [job.id, status, pause_us, number, ATTEMPT_FIELD + number, attempt, index, job.owner]
         with broker_errors():
             return bool(self._settle(keys=names, args=args))
 

@@ -63,7 +63,8 @@ def parse_url(text: str) -> CallbackUrl:
         raise UrlRefused("one with credentials in it")
     if "#" in text:
         raise UrlRefused("one with a fragment")
-    if ":" not in host and not _NAME.fullmatch(host):
+    # Behind % is one of this machine's interfaces.
+    if "%" in host or (":" not in host and not _NAME.fullmatch(host)):
         raise UrlRefused("one without a host's name")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return CallbackUrl(parts.scheme, host.removesuffix("."), PORTS[parts.scheme] if port is None else port, target)
