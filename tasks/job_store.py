@@ -246,6 +246,10 @@ class JobStore:
         """Hear of the job's end from now on, see `tasks.finish_listener`; the job need not be submitted yet."""
         return self._listener.watch(job_id)
 
+    def watch_any(self, job_ids: Iterable[str]) -> AbstractContextManager[Watch]:
+        """Hear of the end of each of several jobs from now on."""
+        return self._listener.watch_any(job_ids)
+
     def stop_waiting(self) -> None:
         """Let everybody who waits go, with the record as it is now."""
         self._listener.close()
