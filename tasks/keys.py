@@ -25,6 +25,7 @@
 | `loads` | hash | version and worker -> fingerprint of what it began to load | entry: until that ends; a week |
 | `EXPECTED` | set | models that the supervisor serves | none |
 | `ENDED` | channel | for each job that ends, once: a line with its id and terminal status; many together | - |
+| `PAUSED` | set | queues whose messages nobody takes | entry: until the queue is resumed |
 | `LEASES` | zset | delivery tags of claimed messages; score: end of the claim, µs | entry: until acknowledged |
 | `OWNERS` | hash | delivery tag -> token of the claim, length of the message, its list | entry: as in `LEASES` |
 | `HOLDERS` | zset | holding lists of workers; score: until when, µs | entry: a minute longer |
@@ -56,6 +57,7 @@ CALLBACKS_DUE = PREFIX + "callbacks:due"
 LISTED = PREFIX + "listed"
 ENDED = PREFIX + "ended"
 KEEPER_LOCK = PREFIX + "keeper:lock"
+PAUSED = PREFIX + "paused"
 LEASES = PREFIX + "claims:leases"
 OWNERS = PREFIX + "claims:owners"
 HOLDERS = PREFIX + "claims:holders"

@@ -75,7 +75,7 @@ class Listings:
             # One more than is missing, to see whether there is a next page.
             most = min(ENTRIES_A_CALL, missing + 1) if wanted.is_any else ENTRIES_A_CALL
             begin = f"({after}" if after else "+"
-            args = [keys.job(""), begin, most, missing, wanted.model, wanted.status, wanted.tag]
+            args: list[str | int] = [keys.job(""), begin, most, missing, wanted.model, wanted.status, wanted.tag]
             with broker_errors():
                 last, ids = self._list(keys=[keys.listing(owner)], args=args)
             found += [raw.decode() for raw in ids]
@@ -98,7 +98,7 @@ class Listings:
     def _trim_one(self, owner: str, before_ms: int) -> int:
         dropped = 0
         for _ in range(CALLS_A_TRIM):
-            args = [owner, keys.job(""), before_ms, ENTRIES_A_CALL]
+            args: list[str | int] = [owner, keys.job(""), before_ms, ENTRIES_A_CALL]
             looked_at, gone = self._trim(keys=[keys.listing(owner), keys.LISTED], args=args)
             dropped += gone
             if looked_at < ENTRIES_A_CALL or not gone:

@@ -151,6 +151,9 @@ def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry
     check(http.get("/v1/models"), "/v1/models")
     check(http.get("/v1/models/slow"), "/v1/models/{model}")
     check(http.get("/v1/models/none"), "/v1/models/{model}")
+    for model in ("digits", "none"):
+        for verb in ("pause", "resume"):
+            check(http.post(f"/v1/models/{model}:{verb}"), f"/v1/models/{{model}}:{verb}", "post")
     check(http.get("/healthz"), "/healthz")
     check(http.get("/"), "/")
 
