@@ -15,12 +15,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from client.api_client import ApiClient
+from client.celeriac import Celeriac
 from client.errors import ClientError
-from client.input_file import InputFile
 from client.job import Job
-from client.retry import Patience
-from client.waiting import wait_for_job
+from client.payload import Payload
 from model_store.errors import ModelStoreError
 from samples.inputs import DemoInput, demo_inputs, write_inputs
 from tasks.errors import TasksError
@@ -84,15 +82,12 @@ def _free_port() -> int:
 
 def _ask(url: str, inputs: list[DemoInput]) -> list[tuple[DemoInput, Job]]:
     """Submit everything, then poll: as a client should."""
-    with ApiClient(url) as api:
+    with Celeriac(url, api_key="") as celeriac:
         sent = [
-            (demo_input, api.submit(demo_input.model, InputFile(demo_input.payload, demo_input.content_type)))
+            (demo_input, celeriac.submit(demo_input.model, Payload(demo_input.payload, demo_input.content_type)))
             for demo_input in inputs
         ]
-        return [
-            (demo_input, wait_for_job(api, job.id, JOB_TIMEOUT_S, Patience(), lambda *_: None))
-            for demo_input, job in sent
-        ]
+        return [(demo_input, job.wait(JOB_TIMEOUT_S)) for demo_input, job in sent]
 
 
 def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
@@ -104,7 +99,7 @@ def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
     wrong = []
     for sent, job in answers:
         labels, answer = _read(job)
-        record = job.body
+        record = job.record
         table.add_row(sent.title, sent.model, job.id, answer, _ms(record["queue_ms"]), _ms(record["compute_ms"]))
         if labels != sent.labels:
             wrong.append(f"{sent.title} on {sent.model}: expected {sent.expect}, got {answer}.")
@@ -117,9 +112,10 @@ def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
 
 def _read(job: Job) -> tuple[tuple[str, ...], str]:
     """The labels of a job's answer, and the answer for a reader."""
-    if job.result is None:
-        return (job.status,), f"{job.status}: {job.failure}"
-    found: list[Mapping[str, Any]] = job.result.get("detections", job.result.get("labels", []))
+    result = job.record.get("result")
+    if result is None:
+        return (job.status,), f"{job.status}: {(job.record.get('failure') or {}).get('message')}"
+    found: list[Mapping[str, Any]] = result.get("detections", result.get("labels", []))
     labels = tuple(str(item["label"]) for item in found)
     return labels, ", ".join(f"{item['label']} {item['score']:.3f}" for item in found) or "nothing found"
 

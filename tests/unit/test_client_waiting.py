@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from client.api_client import ApiClient
-from client.errors import ApiError, ClientError, Unreachable
+from client import Celeriac
+from client.errors import ApiError, ClientError, Unavailable, Unreachable
+from client.job import Job
+from client.procedures import SHORTEST_ROUND_S
+from client.record import JobRecord
 from client.retry import Patience
-from client.waiting import SHORTEST_ROUND_S, wait_for_job
 from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
 
 QUICK = Patience(total_s=10.0, first_pause_s=0.01, longest_pause_s=0.05)
@@ -26,10 +28,12 @@ def one_after_the_other(*answers: Answer) -> Callable[[Request], Answer]:
     return lambda request: next(left)
 
 
-def wait(url: str, limit_s: float = float("inf"), patience: Patience = QUICK) -> tuple[Any, list[ClientError]]:
+def wait(url: str, limit_s: float | None = None, patience: Patience = QUICK) -> tuple[Job, list[ClientError]]:
+    """A job that was queued when last heard of, waited for."""
     troubles: list[ClientError] = []
-    with ApiClient(url) as api:
-        return wait_for_job(api, "0198", limit_s, patience, troubles.append), troubles
+    with Celeriac(url, patience=patience, on_trouble=troubles.append) as celeriac:
+        job = Job(JobRecord("0198", "queued", None, None, {}), celeriac._driver, celeriac._procedures)
+        return job.wait(limit_s), troubles
 
 
 def test_waiting_goes_on_through_503_and_cut_connections_and_tells_the_first_trouble_of_each_row() -> None:
@@ -37,7 +41,7 @@ def test_waiting_goes_on_through_503_and_cut_connections_and_tells_the_first_tro
     with StandIn(answers) as server:
         found, troubles = wait(server.url)
     assert found.status == "succeeded"
-    assert [type(trouble) for trouble in troubles] == [ApiError, Unreachable]
+    assert [type(trouble) for trouble in troubles] == [Unavailable, Unreachable]
 
 
 def test_waiting_goes_on_while_the_server_restarts_on_its_port() -> None:
