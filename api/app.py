@@ -45,7 +45,6 @@ ENDPOINTS = (
     query_jobs,
     list_jobs,
     many_results,
-    list_jobs,
     callbacks,
     list_models,
     pause_model,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import threading
@@ -30,6 +31,8 @@ class Receiver:
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
+    at_once: int = 0
+    most_at_once: int = 0
     statuses: list[int] = field(default_factory=lambda: [204])
     headers: dict[str, str] = field(default_factory=dict)
     #: It answers while this is set.
@@ -44,13 +47,21 @@ def receiving(*statuses: int, port: int = 0, **headers: str) -> Iterator[Receive
     """A receiver on loopback."""
     receiver = Receiver(statuses=list(statuses) or [204], headers=headers)
     receiver.answers.set()
-    numbers = count()
+    numbers, lock = count(), threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.received.append(Received(self.path, dict(self.headers), body))
-            receiver.answers.wait(60)
+            with lock:
+                receiver.received.append(Received(self.path, dict(self.headers), body))
+                receiver.at_once += 1
+                receiver.most_at_once = max(receiver.most_at_once, receiver.at_once)
+            hang_up = select.poll()
+            hang_up.register(self.connection, select.POLLRDHUP)
+            while not receiver.answers.wait(0.02) and not hang_up.poll(0):
+                continue
+            with lock:
+                receiver.at_once -= 1
             self.send_response(receiver.statuses[min(next(numbers), len(receiver.statuses) - 1)])
             for name, value in receiver.headers.items():
                 self.send_header(name.replace("_", "-"), value)

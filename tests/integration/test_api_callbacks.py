@@ -8,14 +8,14 @@ import redis
 from flask.testing import FlaskClient
 
 from tasks.api_keys import parse_api_keys
-from tasks.callbacks.callback import Attempt, CallbackStatus, Trouble
+from tasks.callbacks.callback import RECORDED, Attempt, CallbackStatus, Trouble
 from tasks.callbacks.receivers import parse_receivers
 from tasks.callbacks.signing import parse_secrets
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tests.callback_records import URL, begun
 from tests.http_api import OLD_ID, error_type, make_http, play_worker, publish_models, submit
-from tests.integration.test_api_openapi import check
+from tests.integration.test_api_openapi import SPECIFICATION, check
 from tests.receivers import SECRET
 
 ROW = {"instances": [[1, 2, 3, 4]]}
@@ -200,3 +200,11 @@ def test_each_owner_has_his_own_callbacks_alone(
     assert http.get("/v1/callbacks", headers=BY_BOB).json["callbacks"] == []
     assert [one["id"] for one in http.get("/v1/callbacks", headers=BY_ANN).json["callbacks"]] == [job_id]
     assert error_type(http.post("/v1/models/digits/jobs", headers=BY_BOB, **request), 400) == "invalid_parameter"
+
+
+def test_the_specification_names_the_statuses_and_troubles_that_there_are() -> None:
+    properties = SPECIFICATION["components"]["schemas"]["Callback"]["properties"]
+    assert properties["status"]["enum"] == list(CallbackStatus)
+    assert properties["attempts"]["items"]["properties"]["trouble"]["enum"] == [None, *Trouble]
+    query = {one["name"]: one for one in SPECIFICATION["paths"]["/v1/callbacks"]["get"]["parameters"]}
+    assert query["status"]["schema"]["enum"] == list(RECORDED)
