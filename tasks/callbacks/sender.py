@@ -63,7 +63,10 @@ class Sender:
 
     def attempt(self, job_id: str, number: int) -> None:
         """Make an attempt of a job's callback, unless another one was begun since `number` of them were."""
-        with self._shares.place(_host(self._store.url(job_id))) as has_place:
+        url = self._store.url(job_id, number)
+        if url is None:
+            return
+        with self._shares.place(_host(url)) as has_place:
             if not has_place:
                 self._store.put_off(job_id, PUT_OFF_S * (1 + random.random()))
             elif begun := self._store.begin(job_id, number, self._lease_s):

@@ -13,7 +13,7 @@ import redis
 
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
-from tasks.callbacks.callback import ATTEMPT_FIELD, ATTEMPTS_KEPT, Attempt, Callback, CallbackStatus
+from tasks.callbacks.callback import ATTEMPT_FIELD, ATTEMPTS_KEPT, RECORDED, Attempt, Callback, CallbackStatus
 from tasks.job import Job
 from tasks.queues import CALLBACK_QUEUE, queue_list
 
@@ -79,11 +79,14 @@ class CallbackStore:
             handed = self._hand_out(keys=names, args=[keys.job(""), keys.CALLBACK, most, patience_s])
         return [(job_id.decode(), int(number)) for job_id, number in handed]
 
-    def url(self, job_id: str) -> str:
-        """Whom a job's callback goes to; empty when there is no record any more."""
+    def url(self, job_id: str, number: int) -> str | None:
+        """Whom a callback goes to; None when it is gone, or another attempt was begun since `number` of them were."""
         with broker_errors():
-            stored = cast(bytes | None, self._redis.hget(keys.job(job_id), "callback_url"))
-        return (stored or b"").decode()
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hget(keys.job(job_id), "callback_url")
+            pipeline.hget(keys.job_callback(job_id), "number")
+            url, begun = cast(list[bytes | None], pipeline.execute())
+        return url.decode() if url and begun == b"%d" % number else None
 
     def put_off(self, job_id: str, pause_s: float) -> None:
         """Let a callback that was handed out, and not begun, be due again in a while."""
@@ -140,6 +143,11 @@ class CallbackStore:
             stored = cast(list[Mapping[bytes, bytes]], pipeline.execute())
         return [Callback.from_hash(job.id, job.callback_url, one) for job, one in zip(jobs, stored, strict=True)]
 
+    def due(self) -> int:
+        """How many callbacks are due, now or later, of all owners."""
+        with broker_errors():
+            return int(self._redis.zcard(keys.CALLBACKS_DUE))
+
     def page(self, owner: str, statuses: Iterable[CallbackStatus], after: Place | None, most: int) -> list[Place]:
         """The callbacks of an owner with any of these statuses, those that ended last first.
 
@@ -169,10 +177,9 @@ class CallbackStore:
                 return
 
     def _change(self, job: Job, status: CallbackStatus, pause_s: float, number: str, attempt: bytes) -> bool:
-        names = [keys.job_callback(job.id), keys.CALLBACKS_DUE]
-        pause_us = int(pause_s * 1_000_000)
-        index = keys.callbacks("", "").removesuffix(":")
-        args: list[Any] = [job.id, status, pause_us, number, ATTEMPT_FIELD + number, attempt, index, job.owner]
+        indexes = [keys.callbacks(one, job.owner) for one in RECORDED]
+        names = [keys.job_callback(job.id), keys.CALLBACKS_DUE, *indexes]
+        args = [job.id, status, int(pause_s * 1_000_000), number, ATTEMPT_FIELD + number, attempt]
         with broker_errors():
             return bool(self._settle(keys=names, args=args))
 

@@ -18,7 +18,7 @@ from tasks.job_store import JobStore
 from tests.callback_records import submitted, succeeded
 from tests.live_worker import LiveWorker, listening
 from tests.receivers import SECRET, Received, receiving
-from tests.system import eventually
+from tests.system import Running, eventually
 from tests.valkey import Valkey
 
 SETTINGS = {
@@ -173,3 +173,20 @@ def test_nothing_is_lost_when_worker_keeper_and_broker_are_killed(stage: Stage) 
             stage.await_accepted(job, within_s=90)
         assert set(receiver.ids()) == {job.id for job in jobs}
         assert {verified(request) for request in receiver.received} == {"job.succeeded"}
+
+
+def test_a_running_system_tells_who_asked(system: Running) -> None:
+    with receiving() as receiver:
+        parameters = {"callback_url": f"http://127.0.0.1:{receiver.port}/"}
+        body = {"instances": [[0, 1, 2]], "parameters": parameters}
+        record = system.answer("linear-pb", json=body)
+
+        def is_accepted() -> bool:
+            with system.http() as http:
+                return bool(http.get(record["links"]["callback"]).json()["status"] == "accepted")
+
+        eventually(is_accepted)
+    (request,) = receiver.received
+    told = Webhook(SECRET).verify(request.body, dict(request.headers))
+    assert (told["type"], told["timestamp"]) == ("job.succeeded", record["finished_at"])
+    assert record | told["data"] == record and told["data"]["result"] == record["result"] is not None

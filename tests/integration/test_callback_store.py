@@ -170,6 +170,17 @@ def test_another_round_counts_its_tries_anew_and_its_attempts_on(
     assert not callbacks.redeliver(submitted(job_store))
 
 
+def test_a_round_that_is_asked_for_while_the_last_attempt_is_under_way_is_not_given_up_with_it(
+    job_store: JobStore, callbacks: CallbackStore, client: redis.Redis
+) -> None:
+    job = succeeded(job_store)
+    last = begun(client, job)
+    callbacks.redeliver(job)
+    assert not callbacks.settle(job, attempt(last), GIVEN_UP)
+    assert callbacks.hand_out() == [(job.id, 1)]
+    assert callbacks.settle(job, attempt(last, 200), ACCEPTED)
+
+
 def test_the_latest_attempts_are_kept(job_store: JobStore, callbacks: CallbackStore, client: redis.Redis) -> None:
     job = succeeded(job_store)
     for _ in range(25):
