@@ -22,9 +22,6 @@ logger = logging.getLogger(__name__)
 #: What an attempt may take beside the POST, until the callback counts as due again.
 LEASE_MARGIN_S = 5.0
 
-#: When a callback whose host has no place free is due again; as much again is added by chance.
-PUT_OFF_S = 2.0
-
 
 class Outcome(NamedTuple):
     """What came of a POST: the receiver's answer, or why there is none."""
@@ -66,9 +63,10 @@ class Sender:
         url = self._store.url(job_id, number)
         if url is None:
             return
-        with self._shares.place(_host(url)) as has_place:
+        host = _host(url)
+        with self._shares.place(host) as has_place:
             if not has_place:
-                self._store.put_off(job_id, PUT_OFF_S * (1 + random.random()))
+                self._store.put_off(job_id, self._shares.pause_s(host))
             elif begun := self._store.begin(job_id, number, self._lease_s):
                 self._make(begun)
 
