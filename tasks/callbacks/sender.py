@@ -84,7 +84,7 @@ class Sender:
         is_settled = self._store.settle(begun.job, attempt, verdict.status, verdict.pause_s)
         if is_settled and verdict.status is CallbackStatus.GIVEN_UP:
             why = outcome.trouble or attempt.status_code
-            logger.warning("The callback of job %s is given up after %d attempts: %s.", begun.job.id, begun.tries, why)
+            logger.warning("The callback of job %s is given up with attempt %d: %s.", begun.job.id, begun.number, why)
 
     def _verdict(self, begun: Begun, outcome: Outcome) -> Verdict:
         now_s = begun.started_at_us / 1_000_000

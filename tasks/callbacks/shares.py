@@ -49,7 +49,7 @@ class Shares:
     def pause_s(self, host: str) -> float:
         """In how many s to come back who has found no place: one after the other, as fast as places become free.
 
-        Of a long line that came back together most would find no place again, and each time cost others a thread's time.
+        Of a long line that came back together most would find no place again, and cost others a thread's time.
         """
         with self._lock:
             now_s = self._now_s()

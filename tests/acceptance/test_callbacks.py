@@ -123,7 +123,7 @@ def test_a_receiver_that_is_gone_for_good_is_left_alone_until_its_client_asks(st
         stage.store.callbacks.redeliver(job)
         stage.await_accepted(job)
     assert receiver.ids() == [job.id] * 2
-    assert f"The callback of job {job.id} is given up after 1 attempts: 410." in stage.sender.output()
+    assert f"The callback of job {job.id} is given up with attempt 1: 410." in stage.sender.output()
 
 
 def test_receivers_that_hang_hold_up_neither_others_nor_the_sweeps(stage: Stage) -> None:

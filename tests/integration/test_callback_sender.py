@@ -100,7 +100,7 @@ def test_after_the_last_attempt_it_is_given_up_and_the_log_says_so_without_the_u
     given_up = attempted(client, job, sender)
     assert given_up.status is CallbackStatus.GIVEN_UP
     assert [attempt.trouble for attempt in given_up.attempts] == [Trouble.CONNECTION_FAILED] * 2
-    assert f"The callback of job {job.id} is given up after 2 attempts: connection_failed." in caplog.text
+    assert f"The callback of job {job.id} is given up with attempt 2: connection_failed." in caplog.text
     assert "s3cret" not in caplog.text
 
 
