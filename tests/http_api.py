@@ -9,10 +9,12 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import redis
 from flask.testing import FlaskClient
 from PIL import Image
 
 from api.app import create_app
+from tasks import keys
 from tasks.job import Job
 from tasks.job_end import DONE
 from tasks.job_store import JobStore
@@ -124,9 +126,22 @@ def until(condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
     return answer
 
 
+def error(answer: Any) -> tuple[int, str, str | None]:
+    """Check that an answer is an error in our shape; gives its status, type and field."""
+    assert answer.headers["Content-Type"] == "application/json", answer.text
+    body = answer.json["error"]
+    assert body["message"]
+    return answer.status_code, str(body["type"]), body.get("field")
+
+
 def error_type(answer: Any, status: int) -> str:
-    """Check that an answer is an error in our shape; gives its type."""
+    """Check that an answer is an error of this status in our shape; gives its type."""
     assert answer.status_code == status, answer.text
-    assert answer.headers["Content-Type"] == "application/json"
-    assert answer.json["error"]["message"]
-    return str(answer.json["error"]["type"])
+    return error(answer)[1]
+
+
+def stored_input(client: redis.Redis, job_id: str) -> bytes:
+    """What a job's worker reads."""
+    content = client.get(keys.job_input(job_id))
+    assert isinstance(content, bytes)
+    return content

@@ -9,10 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from model_store.loader import load
 from model_store.model import Model
-from model_store.store import find_model
-from tests import tiny_models
+from tests.opened_models import put_file
 
 tf1 = tf.compat.v1
 
@@ -33,19 +31,15 @@ def graph_def(build: Callable[[], object], *, control_flow_v2: bool = False) -> 
     return graph.as_graph_def()
 
 
+def placeholder_x() -> tf.Tensor:
+    """Any number of rows `x` of three numbers."""
+    return tf1.placeholder(tf.float32, (None, 3), name="x")
+
+
 def put_graph(store: Path, graph: Any, toml: str = "", name: str = "m.pb") -> Path:
     """Write a GraphDef, or what builds one, as the only version of the model `m`; gives the file."""
     content = graph_def(graph) if callable(graph) else graph
-    file = tiny_models.version_folder(store, "m", toml=toml) / name
-    file.write_bytes(content.SerializeToString())
-    return file
-
-
-def opened(store: Path) -> Model:
-    """The model `m`, warmed up."""
-    model = load(find_model(store, "m"))
-    model.warm_up()
-    return model
+    return put_file(store, name, content.SerializeToString(), toml)
 
 
 def session_run(content: Any, feeds: Mapping[str, Any], outputs: list[str], first: str = "") -> dict[str, np.ndarray]:

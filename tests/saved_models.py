@@ -6,7 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from model_store.model import Model
+from tests import tiny_models
+from tests.opened_models import put_module
 
 v1 = tf.compat.v1
 
@@ -48,6 +53,56 @@ def times_variable(factor: float, name: str = "serving_default") -> Build:
         return {name: signature_def({"x": x}, {"y": y})}, {}
 
     return build
+
+
+def export_folder(store: Path, toml: str = "") -> Path:
+    """A folder for a SavedModel inside a version, which the writers of TensorFlow want to make themselves."""
+    return tiny_models.version_folder(store, "m", toml=toml) / "export"
+
+
+def save_signatures(folder: Path, **functions: Any) -> Path:
+    """Write a SavedModel of TensorFlow 2 with these signatures."""
+    module = tf.Module()
+    module.functions = functions
+    tf.saved_model.save(module, str(folder), signatures=dict(functions))
+    return folder
+
+
+def scaled(factor: float, width: int = 3) -> Any:
+    """y = factor * x."""
+    return tf.function(lambda x: {"y": factor * x}, [tf.TensorSpec([None, width], tf.float32, "x")])
+
+
+def line_numbers(file: Path | str) -> Any:
+    """What fills a table with the number of each line of a text file."""
+    whole, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+    return tf.lookup.TextFileInitializer(str(file), tf.string, whole, tf.int64, number)
+
+
+def known_lines(lines: Any) -> Any:
+    """A table that is filled so, and gives -1 for what it has not."""
+    return tf.lookup.StaticHashTable(lines, -1)
+
+
+class Words(tf.Module):
+    """Numbers words by a table."""
+
+    def __init__(self, table: Any) -> None:
+        super().__init__()
+        self.table = table
+
+    @tf.function
+    def call(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """The number of each word."""
+        return {"number": self.table.lookup(text)}
+
+
+def put_words(store: Path, words: Path, table_of: Callable[[Any], Any] = known_lines) -> Path:
+    """Write a SavedModel that numbers `cat` and `dog`, which come as its asset; gives its folder."""
+    words.write_text("cat\ndog\n")
+    folder = put_module(store, Words(table_of(line_numbers(words))), **tiny_models.TEXT_SPEC)
+    words.unlink()
+    return folder
 
 
 class Counter(tf.Module):
@@ -95,3 +150,13 @@ class Encoder(tf.Module):
     def pair(self, both: Mapping[str, Any]) -> tuple[tf.Tensor, None]:
         """Tensors in a dictionary and a list; a tensor and nothing."""
         return both["p"] + 10.0 * both["q"][0] + 100.0 * both["q"][1], None
+
+
+def assert_like_tensorflow(model: Model, folder: Path, inputs: Mapping[str, Any], name: str | None = None) -> None:
+    """Check a signature's answer against that of TensorFlow's own loader."""
+    function = tf.saved_model.load(str(folder)).signatures[name or model.signature_name]
+    expected = function(**{key: tf.constant(value) for key, value in inputs.items()})
+    got = model.predict({key: np.asarray(value) for key, value in inputs.items()}, name)
+    assert set(got) == set(expected)
+    for key, tensor in expected.items():
+        np.testing.assert_array_equal(got[key], tensor.numpy(), strict=True)

@@ -42,6 +42,7 @@ RECORD_HALF = {
     "tasks.job",
     "tasks.job_store",
     "tasks.keys",
+    "tasks.listings",
     "tasks.message",
     "tasks.model_registry",
     "tasks.npy",

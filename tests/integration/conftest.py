@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,19 @@ from tests.http_api import make_http, publish_models
 from tests.valkey import Valkey
 
 if TYPE_CHECKING:
+    from celery import Celery
+
     from tests.batching_stage import Stage
+    from tests.claiming_worker import Workplace
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A server that the test may stop."""
+    server = Valkey(tmp_path)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture
@@ -72,6 +85,26 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
     with open_stage(tmp_path_factory.mktemp("stage")) as stage:
         yield stage
+
+
+@pytest.fixture
+def place(tmp_path: Path, valkey: Valkey, client: redis.Redis) -> Iterator[Workplace]:
+    """Where a test starts the workers that claim."""
+    # Brings Celery, as the next does.
+    from tests.claiming_worker import Workplace
+
+    place = Workplace(tmp_path, valkey.url)
+    yield place
+    place.close()
+
+
+@pytest.fixture
+def stock(valkey: Valkey) -> Iterator[Celery]:
+    """An application that knows nothing of us."""
+    from tests.claiming_worker import stock_app
+
+    with stock_app(valkey.url) as app:
+        yield app
 
 
 @pytest.fixture

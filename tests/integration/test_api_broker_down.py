@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import redis
@@ -22,14 +21,6 @@ ROW = npy([[1, 2, 3, 4]])
 
 #: The broker's own time limit, and some.
 WORST_S = 6.5
-
-
-@pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -9,21 +9,10 @@ import pytest
 import redis
 from flask.testing import FlaskClient
 
-from tasks import keys
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.picture_list import PICTURES, unpack_pictures
-from tests.http_api import WORKER, card, make_http, play_worker, png, publish_models, submit
-
-
-def stored_input(client: redis.Redis, job_id: str) -> bytes:
-    return client.get(keys.job_input(job_id))
-
-
-def error(answer: Any) -> tuple[int, str, str | None]:
-    body = answer.json["error"]
-    assert body["message"]
-    return answer.status_code, body["type"], body.get("field")
+from tests.http_api import WORKER, card, error, make_http, play_worker, png, publish_models, stored_input, submit
 
 
 def form_of(pictures: list[bytes]) -> dict[str, Any]:

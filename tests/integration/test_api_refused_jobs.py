@@ -8,15 +8,9 @@ from flask.testing import FlaskClient
 
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
-from tests.http_api import NPY, make_http, npy, png
+from tests.http_api import NPY, error, make_http, npy, png
 
 ROW = [[1, 2, 3, 4]]
-
-
-def error(answer: Any) -> tuple[int, str, str | None]:
-    body = answer.json["error"]
-    assert body["message"]
-    return answer.status_code, body["type"], body.get("field")
 
 
 @pytest.mark.parametrize(

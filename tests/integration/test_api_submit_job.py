@@ -14,19 +14,9 @@ from tasks import keys
 from tasks.job import Lane, Status
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
-from tests.http_api import NPY, NPZ, make_http, npy, npz, play_worker, png, submit, until
+from tests.http_api import NPY, NPZ, error, make_http, npy, npz, play_worker, png, stored_input, submit, until
 
 ROW = [[1, 2, 3, 4]]
-
-
-def stored_input(client: redis.Redis, job_id: str) -> bytes:
-    return client.get(keys.job_input(job_id))
-
-
-def error(answer: Any) -> tuple[int, str, str | None]:
-    body = answer.json["error"]
-    assert body["message"]
-    return answer.status_code, body["type"], body.get("field")
 
 
 def test_202_brings_the_record_that_get_brings_and_where_to_poll(http: FlaskClient, job_store: JobStore) -> None:

@@ -8,30 +8,15 @@ import re
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 from celery import Celery
 
 from tests.claiming_worker import QUEUE, Workplace, nothing_is_held, send, stock_app
 from tests.system import eventually
-from tests.valkey import Valkey, free_port
-
-
-@pytest.fixture
-def place(tmp_path: Path, valkey: Valkey, client: redis.Redis) -> Iterator[Workplace]:
-    place = Workplace(tmp_path, valkey.url)
-    yield place
-    place.close()
-
-
-@pytest.fixture
-def stock(valkey: Valkey) -> Iterator[Celery]:
-    with stock_app(valkey.url) as app:
-        yield app
+from tests.valkey import free_port
 
 
 def test_stock_producers_are_served_whatever_the_priority(place: Workplace, stock: Celery, client: redis.Redis) -> None:

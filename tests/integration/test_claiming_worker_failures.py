@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 import redis
 from celery import Celery
 
@@ -20,19 +18,6 @@ from tests.system import eventually
 from tests.valkey import Valkey
 
 LEASE_S = 3.0
-
-
-@pytest.fixture
-def place(tmp_path: Path, valkey: Valkey, client: redis.Redis) -> Iterator[Workplace]:
-    place = Workplace(tmp_path, valkey.url)
-    yield place
-    place.close()
-
-
-@pytest.fixture
-def stock(valkey: Valkey) -> Iterator[Celery]:
-    with stock_app(valkey.url) as app:
-        yield app
 
 
 def answers(worker: ClaimingWorker) -> bool:

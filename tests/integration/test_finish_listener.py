@@ -3,7 +3,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -27,14 +26,6 @@ def listener(client: redis.Redis) -> Iterator[FinishListener]:
     listener = FinishListener(client, lambda job_ids: [({}, {}) for _ in job_ids])
     yield listener
     listener.close()
-
-
-@pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def submitted(store: JobStore) -> str:

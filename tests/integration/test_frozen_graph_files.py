@@ -15,32 +15,18 @@ from tensorflow.core.protobuf.meta_graph_pb2 import MetaGraphDef
 from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
 
 from model_store.errors import LoadError
-from model_store.loader import load
-from model_store.store import find_model
 from tests import tiny_models
 from tests.damage import damaged
-from tests.old_graphs import PRODUCER_OF_2015, assert_same, graph_def, opened, put_graph, session_run, tf1
+from tests.old_graphs import PRODUCER_OF_2015, assert_same, graph_def, placeholder_x, put_graph, session_run, tf1
+from tests.opened_models import loaded, opened, put_file, refusal
+from tests.saved_models import known_lines, line_numbers
 
 X = np.array([[1, 2, 3], [4, 5, 6]], "float32")
 WORDS = np.array(["cat", "dog", "cow"])
 
 
 def linear() -> tf.Tensor:
-    return tf.add(2 * tf1.placeholder(tf.float32, (None, 3), name="x"), 1.0, name="y")
-
-
-def refusal(store: Path) -> str:
-    with pytest.raises(LoadError) as caught:
-        load(find_model(store, "m"))
-    message = str(caught.value)
-    assert str(store / "m" / "1") in message
-    assert "\n" not in message
-    return message
-
-
-def put(store: Path, name: str, content: bytes | str) -> None:
-    file = tiny_models.version_folder(store, "m") / name
-    file.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return tf.add(2 * placeholder_x(), 1.0, name="y")
 
 
 def assert_linear(store: Path, format: str) -> None:
@@ -52,7 +38,7 @@ def assert_linear(store: Path, format: str) -> None:
 
 @pytest.mark.parametrize("name", ["m.pb", "m.pbtxt"])
 def test_a_graph_in_text_form_is_opened(tmp_path: Path, name: str) -> None:
-    put(tmp_path, name, "# a comment\n" + text_format.MessageToString(graph_def(linear)))
+    put_file(tmp_path, name, "# a comment\n" + text_format.MessageToString(graph_def(linear)))
     assert_linear(tmp_path, "frozen_graph")
 
 
@@ -60,13 +46,13 @@ def test_a_graph_in_text_form_is_opened(tmp_path: Path, name: str) -> None:
 def test_a_meta_graph_without_variables_is_opened(tmp_path: Path, is_text: bool) -> None:
     meta_graph = MetaGraphDef(graph_def=graph_def(linear))
     meta_graph.meta_info_def.tensorflow_version = "1.4.0"
-    put(tmp_path, "m.meta", text_format.MessageToString(meta_graph) if is_text else meta_graph.SerializeToString())
+    put_file(tmp_path, "m.meta", text_format.MessageToString(meta_graph) if is_text else meta_graph.SerializeToString())
     assert_linear(tmp_path, "frozen_graph")
 
 
 def test_the_graph_of_a_checkpoint_is_told_to_be_frozen_first(tmp_path: Path) -> None:
     graph = graph_def(lambda: tf.add(linear(), tf1.get_variable("bias", (3,)), name="z"))
-    put(tmp_path, "model.ckpt-1.meta", MetaGraphDef(graph_def=graph).SerializeToString())
+    put_file(tmp_path, "model.ckpt-1.meta", MetaGraphDef(graph_def=graph).SerializeToString())
     assert "it is a graph that is not frozen: the values of its variables, such as bias" in refusal(tmp_path)
 
 
@@ -88,7 +74,7 @@ def test_what_lies_beside_a_graph_in_other_forms_does_not_compete_with_it(tmp_pa
 
 
 def test_names_of_classes_are_no_graph(tmp_path: Path) -> None:
-    put(tmp_path, "label_map.pbtxt", 'item {\n  id: 1\n  name: "hand"\n}\n')
+    put_file(tmp_path, "label_map.pbtxt", 'item {\n  id: 1\n  name: "hand"\n}\n')
     assert "a list of the names of a detector's classes" in refusal(tmp_path)
 
 
@@ -115,14 +101,14 @@ def test_a_saved_model_in_text_form_is_opened(tmp_path: Path) -> None:
 
 def test_a_saved_model_that_needs_no_variables_is_opened_without(tmp_path: Path) -> None:
     source = tiny_models.add_linear(tmp_path / "source")
-    put(tmp_path, "linear.pb", (source / "saved_model.pb").read_bytes())
+    put_file(tmp_path, "linear.pb", (source / "saved_model.pb").read_bytes())
     assert_linear(tmp_path, "saved_model")
 
 
 def test_a_saved_models_file_that_lost_its_variables_is_told_so(tmp_path: Path) -> None:
     source = tmp_path / "source"
     tiny_models.linear_keras().export(source, verbose=False)
-    put(tmp_path, "frozen.pb", (source / "saved_model.pb").read_bytes())
+    put_file(tmp_path, "frozen.pb", (source / "saved_model.pb").read_bytes())
     assert "misses variables.index, variables.data-00000-of-00001: a SavedModel is its whole folder" in refusal(
         tmp_path
     )
@@ -141,9 +127,9 @@ def test_a_damaged_graph_is_opened_or_refused_with_a_sentence(
     tmp_path_factory: pytest.TempPathFactory, content: bytes
 ) -> None:
     store = tmp_path_factory.mktemp("store")
-    put(store, "m.pb", content)
+    put_file(store, "m.pb", content)
     try:
-        load(find_model(store, "m"))
+        loaded(store)
     except LoadError as error:
         assert "m.pb" in str(error)
         assert "\n" not in str(error)
@@ -156,13 +142,12 @@ def lookup(table: Any) -> None:
 
 def table_of_values() -> None:
     numbers = tf.constant([7, 8], tf.int64)
-    lookup(tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["cat", "dog"], numbers), -1))
+    lookup(known_lines(tf.lookup.KeyValueTensorInitializer(["cat", "dog"], numbers)))
 
 
 def table_of_file(name: str) -> Callable[[], None]:
     def build() -> None:
-        columns = tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
-        lookup(tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(name, *columns), -1))
+        lookup(known_lines(line_numbers(name)))
 
     return build
 
@@ -251,7 +236,7 @@ def test_a_normalization_of_2015_gives_what_a_session_gives(tmp_path: Path, is_s
 
 
 def test_a_choice_of_the_best_of_2015_gives_what_todays_gives(tmp_path: Path) -> None:
-    graph = graph_def(lambda: tf1.placeholder(tf.float32, (None, 3), name="x"))
+    graph = graph_def(lambda: placeholder_x())
     node = graph.node.add(name="best", op="TopK", input=["x"])
     node.attr["T"].CopyFrom(graph.node[0].attr["dtype"])
     node.attr["k"].i = 2

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.old_graphs import graph_def, opened, put_graph, session_run, tf1
+from tests.old_graphs import graph_def, put_graph, session_run, tf1
+from tests.opened_models import opened
 
 RANDOM = np.random.default_rng(0)
 KERNEL = RANDOM.random((3, 3, 3, 4), np.float32)

@@ -7,10 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from model_store.errors import LoadError
-from model_store.loader import load
-from model_store.store import find_model
 from tests import tiny_models
+from tests.opened_models import loaded, put_file, refusal
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(500)
 
@@ -23,29 +21,16 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return files
 
 
-def refusal(store: Path) -> str:
-    with pytest.raises(LoadError) as caught:
-        load(find_model(store, "m"))
-    message = str(caught.value)
-    assert str(store / "m" / "1") in message
-    assert "\n" not in message
-    return message
-
-
-def put(store: Path, name: str, content: bytes) -> None:
-    (tiny_models.version_folder(store, "m") / name).write_bytes(content)
-
-
 @pytest.mark.parametrize("name", ["m.pb", "m.h5", "m.hdf5", "m.keras"])
 def test_an_empty_file_is_told_as_empty(tmp_path: Path, name: str) -> None:
-    put(tmp_path, name, b"")
+    put_file(tmp_path, name, b"")
     assert refusal(tmp_path).endswith(f"{name} is empty.")
 
 
 @pytest.mark.parametrize(("name", "reason"), [("m.pb", "not a frozen graph"), ("m.h5", "is not a Keras file")])
 @pytest.mark.parametrize("content", [PNG, b"weights\n" * 100, bytes(1000), b"\xff" * 1000])
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str, reason: str, content: bytes) -> None:
-    put(tmp_path, name, content)
+    put_file(tmp_path, name, content)
     assert reason in refusal(tmp_path)
 
 
@@ -55,7 +40,7 @@ def test_a_file_that_is_cut_off_is_refused(
     tmp_path: Path, good: dict[str, Path], format: str, name: str, share: float
 ) -> None:
     content = good[format].read_bytes()
-    put(tmp_path, name, content[: int(len(content) * share)])
+    put_file(tmp_path, name, content[: int(len(content) * share)])
     refusal(tmp_path)
 
 
@@ -69,7 +54,7 @@ def test_a_saved_model_whose_file_is_cut_off_is_refused(tmp_path: Path, good: di
 
 
 def test_a_saved_model_of_another_kind_of_file_is_refused(tmp_path: Path) -> None:
-    put(tmp_path, "saved_model.pb", PNG)
+    put_file(tmp_path, "saved_model.pb", PNG)
     assert "saved_model.pb" in refusal(tmp_path)
 
 
@@ -77,7 +62,7 @@ def test_a_saved_model_without_its_variables_is_refused(tmp_path: Path) -> None:
     # Given a SavedModel with weights
     folder = tiny_models.version_folder(tmp_path, "m")
     tiny_models.linear_keras().export(folder, verbose=False)
-    assert load(find_model(tmp_path, "m")).format == "saved_model"
+    assert loaded(tmp_path).format == "saved_model"
 
     # When its variables are lost, or cut off
     data = next((folder / "variables").glob("*.data*"))
@@ -91,7 +76,7 @@ def test_a_saved_model_without_its_variables_is_refused(tmp_path: Path) -> None:
 def test_a_name_that_contradicts_the_content_is_told(
     tmp_path: Path, good: dict[str, Path], format: str, name: str
 ) -> None:
-    put(tmp_path, name, good[format].read_bytes())
+    put_file(tmp_path, name, good[format].read_bytes())
     assert "name it m." in refusal(tmp_path)
 
 
@@ -105,7 +90,7 @@ def test_a_zip_that_is_no_keras_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "content").mkdir()
     (tmp_path / "content" / "a.txt").write_text("a")
     archive = shutil.make_archive(str(tmp_path / "m"), "zip", tmp_path / "content")
-    put(tmp_path, "m.keras", Path(archive).read_bytes())
+    put_file(tmp_path, "m.keras", Path(archive).read_bytes())
     assert "config.json" in refusal(tmp_path)
 
 

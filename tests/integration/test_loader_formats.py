@@ -12,21 +12,14 @@ import pytest
 from model_store.detectors.detections import Wanted, read_detections
 from model_store.detectors.outputs import find_detector_outputs
 from model_store.errors import InvalidInput, OutOfMemory, PredictError
-from model_store.loader import load
 from model_store.model import Model
 from model_store.pictures.decoding import View
-from model_store.store import find_model
 from tests import tiny_models
+from tests.opened_models import opened
 
 RNG = np.random.default_rng(7)
 ROWS = RNG.normal(size=(5, 3)).astype("float32")
 PICTURES = RNG.integers(0, 256, (3, 20, 30, 3), np.uint8)
-
-
-def loaded(store: Path, name: str) -> Model:
-    model = load(find_model(store, name))
-    model.warm_up()
-    return model
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +35,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=tiny_models.FORMATS)
 def linear(store: Path, request: pytest.FixtureRequest) -> Model:
-    return loaded(store, f"linear-{request.param}")
+    return opened(store, f"linear-{request.param}")
 
 
 @pytest.fixture(scope="module", params=tiny_models.FORMATS)
 def detector(store: Path, request: pytest.FixtureRequest) -> Model:
-    return loaded(store, f"detector-{request.param}")
+    return opened(store, f"detector-{request.param}")
 
 
 def test_a_model_gives_what_its_formula_gives(linear: Model) -> None:
@@ -116,7 +109,7 @@ def test_weights_live_as_long_as_the_model(tmp_path: Path, format: str) -> None:
         tiny_models.linear_keras().export(folder, verbose=False)
     else:
         tiny_models.save_keras(folder / "m.keras", tiny_models.linear_keras())
-    model = loaded(tmp_path, "m")
+    model = opened(tmp_path, "m")
 
     # When Python has cleared away what nobody holds
     gc.collect()
@@ -145,7 +138,7 @@ def test_inputs_that_do_not_fit_never_reach_the_model(linear: Model) -> None:
 
 
 def test_strings_go_in_and_come_out_as_text(store: Path) -> None:
-    model = loaded(store, "text")
+    model = opened(store, "text")
     outputs = model.predict({"text": np.array(["käse", "a"])})
     assert outputs["upper"].dtype.kind == "U"
     assert outputs["upper"].tolist() == ["KÄSE", "A"]
@@ -153,7 +146,7 @@ def test_strings_go_in_and_come_out_as_text(store: Path) -> None:
 
 
 def test_several_inputs_go_to_their_names_in_any_order(store: Path) -> None:
-    model = loaded(store, "two-inputs")
+    model = opened(store, "two-inputs")
     outputs = model.predict({"b": np.array([10, 20], np.int32), "a": np.array([[1, 2], [3, 4]], np.float32)})
     assert outputs["sum"].tolist() == [13, 27]
     assert outputs["product"].tolist() == [20, 240]
@@ -163,7 +156,7 @@ def test_a_failure_inside_tensorflow_is_one_line(tmp_path: Path) -> None:
     # Given a model that looks its rows up in a table of four
     folder = tiny_models.version_folder(tmp_path, "table")
     tiny_models.save_saved_model(folder, tiny_models.table, tiny_models.TABLE_SPEC)
-    model = loaded(tmp_path, "table")
+    model = opened(tmp_path, "table")
 
     # When a row is beyond the table
     with pytest.raises(PredictError) as caught:
@@ -181,7 +174,7 @@ def test_memory_that_does_not_suffice_is_told_as_such(tmp_path: Path) -> None:
     # Given a model that makes as many numbers as it is told
     folder = tiny_models.version_folder(tmp_path, "filler")
     tiny_models.save_saved_model(folder, tiny_models.filler, tiny_models.FILLER_SPEC)
-    model = loaded(tmp_path, "filler")
+    model = opened(tmp_path, "filler")
 
     # When that is four million gigabytes
     with pytest.raises(OutOfMemory, match="filler ran out of memory"):

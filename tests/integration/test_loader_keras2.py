@@ -9,10 +9,8 @@ import h5py
 import numpy as np
 import pytest
 
-from model_store.errors import LoadError
-from model_store.loader import load
-from model_store.store import find_model
 from tests import keras2_models, tiny_models
+from tests.opened_models import loaded, refusal
 
 IN_BOTH_FORMATS = (
     "branches_of_one_shape_and_names_in_no_order",
@@ -34,7 +32,7 @@ def test_a_model_of_keras_2_answers_as_keras_2_does(tmp_path: Path, kind: str, f
     keras2_models.save(original, tiny_models.version_folder(tmp_path, "m") / file_name)
 
     # When it is opened here
-    model = load(find_model(tmp_path, "m"))
+    model = loaded(tmp_path)
     outputs = model.predict(rows)
 
     # Then names, shapes and answers are the same
@@ -47,12 +45,6 @@ def test_a_model_of_keras_2_answers_as_keras_2_does(tmp_path: Path, kind: str, f
 
 def saved(tmp_path: Path, kind: str = "dense") -> Path:
     return keras2_models.save(keras2_models.build(kind), tiny_models.version_folder(tmp_path, "m") / "m.h5")
-
-
-def refusal(store: Path) -> str:
-    with pytest.raises(LoadError) as caught:
-        load(find_model(store, "m"))
-    return str(caught.value)
 
 
 def test_a_weight_without_a_layer_is_not_passed_over(tmp_path: Path) -> None:
@@ -98,7 +90,7 @@ def test_a_model_that_tells_its_layers_as_a_bare_list_is_served(tmp_path: Path) 
         config["config"] = [layer for layer in config["config"]["layers"] if layer["class_name"] != "InputLayer"]
         file.attrs["model_config"] = json.dumps(config)
         file.attrs["keras_version"] = "2.0.6"
-    (output,) = load(find_model(tmp_path, "m")).predict(rows).values()
+    (output,) = loaded(tmp_path).predict(rows).values()
     np.testing.assert_allclose(output, keras2_models.answers(original, rows)[0], atol=1e-6)
 
 
@@ -120,6 +112,6 @@ def test_the_weights_of_a_model_within_go_by_the_files_order_of_its_layers(tmp_p
         assert list(attributes["weight_names"]) != names
 
     # Then each weight goes to its layer, though all have the same shape
-    model = load(find_model(tmp_path, "m"))
+    model = loaded(tmp_path)
     (output,) = model.predict(dict(zip(model.signature.inputs, rows.values(), strict=True))).values()
     np.testing.assert_allclose(output, expected, atol=1e-5)

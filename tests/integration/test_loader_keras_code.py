@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import marshal
 import stat
 import zipfile
@@ -17,46 +16,12 @@ import keras
 import numpy as np
 import pytest
 
-from model_store.errors import LoadError, SpecError
-from model_store.loader import load
-from model_store.store import find_model
+from model_store.errors import SpecError
 from tests import tiny_models
+from tests.keras_files import edit_description, edit_hdf5, functional, read_members, write_members
+from tests.opened_models import loaded, put_keras, refusal
 
 MARKER = "marker-of-code-that-ran"
-
-
-def refusal(store: Path, kind: type[Exception] = LoadError) -> str:
-    with pytest.raises(kind) as caught:
-        load(find_model(store, "m"))
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
-
-
-def save(store: Path, model: keras.Model, name: str = "m.h5", toml: str = "") -> Path:
-    return tiny_models.save_keras(tiny_models.version_folder(store, "m", toml=toml) / name, model)
-
-
-def functional(layer: Callable[[Any], Any]) -> keras.Model:
-    x = keras.Input((3,), name="x")
-    return keras.Model(x, layer(x))
-
-
-def rewrite_hdf5(file: Path, edit: Callable[[Any], None]) -> None:
-    with h5py.File(file, "r+") as content:
-        config = json.loads(content.attrs["model_config"])
-        edit(config)
-        content.attrs["model_config"] = json.dumps(config)
-
-
-def rewrite_zip(file: Path, edit: Callable[[Any], None]) -> None:
-    with zipfile.ZipFile(file) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    config = json.loads(members["config.json"])
-    edit(config)
-    members["config.json"] = json.dumps(config).encode()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
 
 
 def writes(marker: Path) -> Any:
@@ -69,7 +34,7 @@ def test_a_lambda_two_models_deep_does_not_run(tmp_path: Path, name: str) -> Non
     # Given a Lambda that leaves a file behind, within a model within a model
     marker = tmp_path / MARKER
     deepest = functional(keras.layers.Lambda(writes(marker), name="deepest", output_shape=(3,)))
-    file = save(tmp_path / "store", functional(keras.Sequential([keras.Input((3,)), deepest])), name)
+    file = put_keras(tmp_path / "store", functional(keras.Sequential([keras.Input((3,)), deepest])), name)
 
     # Then the file is refused by the layer's name, and the code has not run
     message = refusal(tmp_path / "store")
@@ -89,32 +54,31 @@ def test_a_lambda_of_keras_2_two_models_deep_does_not_run(tmp_path: Path) -> Non
     function = {"name": "deepest", "function": [code, None, None], "function_type": "lambda", "output_shape": [3]}
     deepest = {"class_name": "Lambda", "config": function}
     inner = {"class_name": "Sequential", "config": {"name": "inner", "layers": [deepest]}}
-    file = save(tmp_path / "store", tiny_models.linear_keras())
+    file = put_keras(tmp_path / "store", tiny_models.linear_keras())
 
     def as_keras_2(config: Any) -> None:
         first = {"class_name": "Activation", "config": {"activation": "linear", "batch_input_shape": [None, 3]}}
         outer = {"class_name": "Sequential", "config": {"name": "outer", "layers": [inner]}}
         config.update({"class_name": "Sequential", "config": {"name": "m", "layers": [first, outer]}})
 
-    rewrite_hdf5(file, as_keras_2)
+    edit_hdf5(file, as_keras_2, "2.2.4")
     with h5py.File(file, "r+") as content:
-        content.attrs["keras_version"] = "2.2.4"
         content["model_weights"].attrs["layer_names"] = []
 
     # Then it is refused; and runs where this very file is trusted
     assert "has Lambda layers (deepest)" in refusal(tmp_path / "store")
     assert not marker.exists()
     (file.parent / "model.toml").write_text(f'trusted_sha256 = ["{hashlib.sha256(file.read_bytes()).hexdigest()}"]')
-    load(find_model(tmp_path / "store", "m"))
+    loaded(tmp_path / "store")
     assert marker.exists()
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.keras"])
 def test_a_trusted_file_may_bring_its_lambda_and_no_other_file_may(tmp_path: Path, name: str) -> None:
-    file = save(tmp_path, functional(keras.layers.Lambda(lambda x: x + 1, name="y", output_shape=(3,))), name)
+    file = put_keras(tmp_path, functional(keras.layers.Lambda(lambda x: x + 1, name="y", output_shape=(3,))), name)
     toml = file.parent / "model.toml"
     toml.write_text(f'trusted_sha256 = ["{hashlib.sha256(file.read_bytes()).hexdigest()}"]')
-    outputs = load(find_model(tmp_path, "m")).predict({"x": np.ones((1, 3), "float32")})
+    outputs = loaded(tmp_path).predict({"x": np.ones((1, 3), "float32")})
     assert outputs["y"].tolist() == [[2, 2, 2]]
 
     toml.write_text(f'trusted_sha256 = ["{"0" * 64}"]')
@@ -153,32 +117,32 @@ def layer_of(module: str | None, class_name: str, config: Any) -> Callable[[Any]
 def test_what_is_no_layer_of_keras_is_refused_by_name(
     tmp_path: Path, name: str, module: str | None, class_name: str, config: Any, named: str
 ) -> None:
-    file = save(tmp_path, tiny_models.linear_keras(), name)
-    (rewrite_zip if name == "m.keras" else rewrite_hdf5)(file, layer_of(module, class_name, config))
+    file = put_keras(tmp_path, tiny_models.linear_keras(), name)
+    edit_description(file, layer_of(module, class_name, config))
     assert f"({named})" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.keras"])
 def test_a_function_in_an_activations_place_must_be_an_activation(tmp_path: Path, name: str) -> None:
-    file = save(tmp_path, tiny_models.linear_keras(), name)
+    file = put_keras(tmp_path, tiny_models.linear_keras(), name)
     function = {"module": "keras.utils", "class_name": "function", "config": "get_file", "registered_name": "get_file"}
 
     def edit(model: Any) -> None:
         model["config"]["layers"][1]["config"]["activation"] = function
 
-    (rewrite_zip if name == "m.keras" else rewrite_hdf5)(file, edit)
+    edit_description(file, edit)
     assert "(get_file)" in refusal(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["m.h5", "m.keras"])
 def test_a_vocabulary_is_not_read_from_a_file_that_the_model_names(tmp_path: Path, name: str) -> None:
     text = keras.Input((), dtype="string", name="text")
-    file = save(tmp_path, keras.Model(text, keras.layers.StringLookup(vocabulary=["a"])(text)), name)
+    file = put_keras(tmp_path, keras.Model(text, keras.layers.StringLookup(vocabulary=["a"])(text)), name)
 
     def edit(model: Any) -> None:
         model["config"]["layers"][1]["config"]["vocabulary"] = "/etc/passwd"
 
-    (rewrite_zip if name == "m.keras" else rewrite_hdf5)(file, edit)
+    edit_description(file, edit)
     assert "whose vocabulary is in the file '/etc/passwd'" in refusal(tmp_path)
 
 
@@ -211,26 +175,22 @@ def virtual_data(file: h5py.File, place: str, other: Path) -> None:
 def test_weights_that_lie_in_another_file_are_refused(
     tmp_path: Path, name: str, place: str, lead_out: Callable[[h5py.File, str, Path], None]
 ) -> None:
-    file = save(tmp_path, tiny_models.linear_keras(), name)
+    file = put_keras(tmp_path, tiny_models.linear_keras(), name)
     if name == "m.h5":
         with h5py.File(file, "r+") as content:
             lead_out(content, place, tmp_path / "other")
     else:
         weights = tmp_path / "weights.h5"
-        with zipfile.ZipFile(file) as archive:
-            members = {member: archive.read(member) for member in archive.namelist()}
+        members = read_members(file)
         weights.write_bytes(members["model.weights.h5"])
         with h5py.File(weights, "r+") as content:
             lead_out(content, place, tmp_path / "other")
-        members["model.weights.h5"] = weights.read_bytes()
-        with zipfile.ZipFile(file, "w") as archive:
-            for member, data in members.items():
-                archive.writestr(member, data)
+        write_members(file, members | {"model.weights.h5": weights.read_bytes()})
     assert "does not hold the whole model: " in refusal(tmp_path)
 
 
 def test_a_whole_group_behind_a_link_is_refused(tmp_path: Path) -> None:
-    file = save(tmp_path, tiny_models.linear_keras())
+    file = put_keras(tmp_path, tiny_models.linear_keras())
     with h5py.File(file, "r+") as content:
         content["more"] = h5py.ExternalLink("/etc/passwd", "/")
     assert "its /more is a link into the file '/etc/passwd'" in refusal(tmp_path)
@@ -238,14 +198,14 @@ def test_a_whole_group_behind_a_link_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("member", ["../escaped", "/absolute", "a/../../escaped", "..\\escaped", "C:\\escaped"])
 def test_a_member_that_would_lie_outside_is_refused(tmp_path: Path, member: str) -> None:
-    file = save(tmp_path, tiny_models.linear_keras(), "m.keras")
+    file = put_keras(tmp_path, tiny_models.linear_keras(), "m.keras")
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr(member, b"x")
     assert "would lie outside of it" in refusal(tmp_path)
 
 
 def test_a_member_that_is_a_link_is_refused(tmp_path: Path) -> None:
-    file = save(tmp_path, tiny_models.linear_keras(), "m.keras")
+    file = put_keras(tmp_path, tiny_models.linear_keras(), "m.keras")
     link = zipfile.ZipInfo("assets/words.txt")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(file, "a") as archive:
@@ -255,7 +215,7 @@ def test_a_member_that_is_a_link_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_two_descriptions_in_one_archive_are_refused(tmp_path: Path) -> None:
-    file = save(tmp_path, tiny_models.linear_keras(), "m.keras")
+    file = put_keras(tmp_path, tiny_models.linear_keras(), "m.keras")
     with zipfile.ZipFile(file, "a") as archive:
         archive.writestr("config.json", "{}")
     assert "has two members named 'config.json'" in refusal(tmp_path)
@@ -285,7 +245,7 @@ def test_a_layer_of_the_operators_own_code_is_served(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, in_file: str
 ) -> None:
     # Given a file with a layer that Keras does not have, and a module with its code where Python finds it
-    file = save(tmp_path / "store", functional(Tripled(name="y")), name)
+    file = put_keras(tmp_path / "store", functional(Tripled(name="y")), name)
     monkeypatch.delitem(keras.saving.get_custom_objects(), "celeriac-tests>Tripled")
     (tmp_path / "operators_layers.py").write_text(CODE)
     monkeypatch.syspath_prepend(tmp_path)
@@ -294,7 +254,7 @@ def test_a_layer_of_the_operators_own_code_is_served(
     assert f'"{in_file}" = "module:name"' in refusal(tmp_path / "store")
     toml = file.parent / "model.toml"
     toml.write_text(f'[custom_objects]\n"{in_file}" = "operators_layers:Tripled"')
-    outputs = load(find_model(tmp_path / "store", "m")).predict({"x": np.ones((1, 3), "float32")})
+    outputs = loaded(tmp_path / "store").predict({"x": np.ones((1, 3), "float32")})
     assert outputs["y"].tolist() == [[3, 3, 3]]
 
     # And what it names must be there
@@ -305,6 +265,6 @@ def test_a_layer_of_the_operators_own_code_is_served(
 
 
 def test_the_models_folder_is_not_where_code_is_looked_for(tmp_path: Path) -> None:
-    file = save(tmp_path, tiny_models.linear_keras(), toml='[custom_objects]\nX = "beside_the_model:Tripled"')
+    file = put_keras(tmp_path, tiny_models.linear_keras(), toml='[custom_objects]\nX = "beside_the_model:Tripled"')
     (file.parent / "beside_the_model.py").write_text(CODE)
     assert "cannot be imported: ModuleNotFoundError" in refusal(tmp_path, SpecError)

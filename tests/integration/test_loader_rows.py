@@ -11,11 +11,10 @@ import pytest
 import tensorflow as tf
 
 from model_store.errors import InvalidInput, PredictError, WarmUpError
-from model_store.loader import load
 from model_store.model import Model
 from model_store.signature import Signature, TensorSpec, check_inputs
-from model_store.store import find_model
 from tests import tiny_models
+from tests.opened_models import loaded, opened, put_saved_model
 
 RNG = np.random.default_rng(11)
 X = RNG.normal(size=(23, 3)).astype("float32")
@@ -27,8 +26,8 @@ def fixed(rows: int) -> tf.TensorSpec:
 
 
 def put(store: Path, call: tiny_models.Call, spec: tf.TensorSpec = ROWS, toml: str = "") -> Model:
-    tiny_models.save_saved_model(tiny_models.version_folder(store, "m", toml=toml), call, {"x": spec})
-    return load(find_model(store, "m"))
+    put_saved_model(store, call, toml, x=spec)
+    return loaded(store)
 
 
 def warm(store: Path, call: tiny_models.Call, spec: tf.TensorSpec = ROWS, toml: str = "") -> Model:
@@ -55,7 +54,7 @@ def put_fixed(store: Path, format: str, rows: int) -> Model:
         model = keras.Model(x, dense(x))
         dense.set_weights([np.eye(3) * 2, np.ones(3)])
         tiny_models.save_keras(folder / "m.keras", model)
-    return load(find_model(store, "m"))
+    return loaded(store)
 
 
 @pytest.mark.parametrize("format", tiny_models.FORMATS)
@@ -124,11 +123,9 @@ def test_outputs_whose_width_differs_from_call_to_call_cannot_be_one_result(tmp_
 
 
 def test_a_scalar_beside_a_fixed_batch_goes_into_each_call(tmp_path: Path) -> None:
-    folder = tiny_models.version_folder(tmp_path, "m")
-    specs = {"x": fixed(4), "factor": tf.TensorSpec((), tf.float32)}
-    tiny_models.save_saved_model(folder, lambda x, factor: {"y": x + factor}, specs)
-    model = load(find_model(tmp_path, "m"))
-    model.warm_up()
+    scalar = tf.TensorSpec((), tf.float32)
+    put_saved_model(tmp_path, lambda x, factor: {"y": x + factor}, x=fixed(4), factor=scalar)
+    model = opened(tmp_path)
     outputs = model.predict({"x": X, "factor": np.array(3, "float32")})
     np.testing.assert_allclose(outputs["y"], X + 3, rtol=1e-6)
     assert not model.takes_many_rows

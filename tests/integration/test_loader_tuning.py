@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -15,70 +14,24 @@ import tensorflow as tf
 
 from model_store.errors import PredictError, WarmUpError
 from model_store.loader import load
-from model_store.model import Model
 from model_store.store import find_model
 from model_store.tuning.file import TuningFiles
 from model_store.tuning.plan import TuningPlan
 from tests import tiny_models
+from tests.opened_models import opened, put_keras, put_module, put_saved_model
+from tests.tuned_models import LIMIT_S, SCALE, Scaler, assert_close, tuned
 
 ROWS = tf.TensorSpec((None, 3), tf.float32)
 X = np.array([[1, 2, 3], [-4, 5, 6], [0, 0, 1e6]], "float32")
-SCALE = np.array([[2, 3, 4]], "float32")
-LIMIT_S = 20.0
 
 
-def tuned(store: Path, name: str = "m", limit_s: float = LIMIT_S, looks_again: bool = False) -> Model:
-    """Load a model and tune it; what is found is kept in its folder."""
-    stored = find_model(store, name)
-    model = load(stored)
-    model.warm_up(TuningPlan(stored.path, TuningFiles((stored.folder.parent,), "here"), limit_s, looks_again))
-    return model
-
-
-def untuned(store: Path, name: str = "m") -> Model:
-    model = load(find_model(store, name))
-    model.warm_up()
-    return model
-
-
-def put(store: Path, call: tiny_models.Call, toml: str = "", **specs: tf.TensorSpec) -> None:
-    """A SavedModel of a function without variables."""
-    tiny_models.save_saved_model(tiny_models.version_folder(store, "m", toml=toml), call, specs)
-
-
-def put_module(store: Path, module: tf.Module, toml: str = "", **specs: tf.TensorSpec) -> None:
-    """A SavedModel of a module whose `call` has variables or tables."""
-    folder = tiny_models.version_folder(store, "m", toml=toml)
-    tf.saved_model.save(module, str(folder), signatures=module.call.get_concrete_function(**specs))
-
-
-def put_keras(store: Path, layers: list[keras.Layer], toml: str = "") -> None:
-    folder = tiny_models.version_folder(store, "m", toml=toml)
+def put_layers(store: Path, layers: list[keras.Layer], toml: str = "") -> None:
     keras.utils.set_random_seed(3)
-    tiny_models.save_keras(folder / "m.keras", keras.Sequential(layers))
+    put_keras(store, keras.Sequential(layers), "m.keras", toml)
 
 
 def asked(variant: str) -> str:
     return f'[tuning]\nvariant = "{variant}"'
-
-
-def check_equal(got: Mapping[str, np.ndarray], wanted: Mapping[str, np.ndarray]) -> None:
-    assert set(got) == set(wanted)
-    for name, array in wanted.items():
-        assert got[name].dtype == array.dtype
-        np.testing.assert_allclose(got[name], array, rtol=1e-5, atol=1e-5)
-
-
-class Scaler(tf.Module):
-    """y = x * scale, with the scale in a variable."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.scale = tf.Variable(SCALE)
-
-    @tf.function
-    def call(self, x: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"y": x * self.scale, "rows": tf.shape(x)[0]}
 
 
 class Counter(tf.Module):
@@ -123,15 +76,15 @@ class Prices(tf.Module):
 def test_a_keras_model_gives_the_same_answers_however_it_is_run(tmp_path: Path, variant: str) -> None:
     # Given a model with weights and a loop
     layers = [keras.Input((4, 3)), keras.layers.LSTM(5), keras.layers.Dense(2, activation="softmax")]
-    put_keras(tmp_path, layers, toml=asked(variant) + "\n[batching]\nmax_batch_size = 16")
+    put_layers(tmp_path, layers, toml=asked(variant) + "\n[batching]\nmax_batch_size = 16")
     rows = {"x": np.random.default_rng(0).standard_normal((40, 4, 3), "float32")}
 
     # When it is run so, with few rows, many, and more than a batch has
-    model, plain = tuned(tmp_path), untuned(tmp_path)
+    model, plain = tuned(tmp_path), opened(tmp_path)
     name = next(iter(plain.signature.inputs))
     for count in (1, 3, 8, 16, 40):
         inputs = {name: rows["x"][:count]}
-        check_equal(model.predict(inputs), plain.predict(inputs))
+        assert_close(model.predict(inputs), plain.predict(inputs))
 
     # Then it is run as was asked
     assert variant in ("auto", model.tuning.choice.variant)
@@ -143,7 +96,7 @@ def test_a_keras_model_gives_the_same_answers_however_it_is_run(tmp_path: Path, 
 )
 def test_each_format_gives_the_same_answers_however_it_is_run(tmp_path: Path, format: str, variant: str) -> None:
     tiny_models.add_linear(tmp_path, "m", format, toml=asked(variant) + "\n[batching]\nmax_batch_size = 4")
-    check_equal(tuned(tmp_path).predict({"x": X}), {"y": 2 * X + 1})
+    assert_close(tuned(tmp_path).predict({"x": X}), {"y": 2 * X + 1})
 
 
 def test_a_saved_model_with_variables_is_folded(tmp_path: Path) -> None:
@@ -173,7 +126,7 @@ def test_folding_what_has_no_variables_is_refused_where_it_was_asked_for(tmp_pat
 
 
 def test_random_numbers_leave_a_model_as_it_is(tmp_path: Path) -> None:
-    put(tmp_path, lambda x: {"y": x + tf.random.uniform(tf.shape(x))}, x=ROWS)
+    put_saved_model(tmp_path, lambda x: {"y": x + tf.random.uniform(tf.shape(x))}, x=ROWS)
     model = tuned(tmp_path)
     assert model.tuning.choice.variant == "plain"
     assert set(model.tuning.dropped) == {"direct", "folded", "xla"}
@@ -184,7 +137,7 @@ def test_random_numbers_leave_a_model_as_it_is(tmp_path: Path) -> None:
 
 def test_a_variant_that_gives_other_answers_is_dropped_and_said_to(tmp_path: Path) -> None:
     # Given numbers that are drawn anew nowhere, but are others when XLA draws them
-    put(tmp_path, lambda x: {"y": x + tf.random.stateless_uniform(tf.shape(x), seed=[1, 2])}, x=ROWS)
+    put_saved_model(tmp_path, lambda x: {"y": x + tf.random.stateless_uniform(tf.shape(x), seed=[1, 2])}, x=ROWS)
 
     # When it was tuned
     model = tuned(tmp_path)
@@ -193,12 +146,12 @@ def test_a_variant_that_gives_other_answers_is_dropped_and_said_to(tmp_path: Pat
     assert model.tuning.faulty == ("xla",)
     assert "gives y with a difference of" in model.tuning.dropped["xla"]
     assert model.tuning.choice.variant in ("plain", "direct")
-    check_equal(model.predict({"x": X}), untuned(tmp_path).predict({"x": X}))
+    assert_close(model.predict({"x": X}), opened(tmp_path).predict({"x": X}))
 
 
 def test_a_variant_that_gives_other_answers_is_refused_where_it_was_asked_for(tmp_path: Path) -> None:
     call = {"call": lambda x: {"y": x + tf.random.stateless_uniform(tf.shape(x), seed=[1, 2])}}
-    put(tmp_path, call["call"], asked("xla"), x=ROWS)
+    put_saved_model(tmp_path, call["call"], asked("xla"), x=ROWS)
     with pytest.raises(WarmUpError, match=r"tuning\.variant cannot be xla: m gives y with a difference of"):
         tuned(tmp_path)
 
@@ -227,12 +180,12 @@ def test_pictures_of_any_size_are_never_compiled(tmp_path: Path) -> None:
     model = tuned(tmp_path)
     assert model.tuning.dropped["xla"] == "takes inputs of any size, and XLA would compile each size anew"
     image = np.random.default_rng(0).integers(0, 255, (2, 7, 9, 3), "uint8")
-    check_equal(model.predict({"image": image}), untuned(tmp_path).predict({"image": image}))
+    assert_close(model.predict({"image": image}), opened(tmp_path).predict({"image": image}))
 
 
 @pytest.mark.parametrize("variant", ["auto", "direct", "xla"])
 def test_a_fixed_number_of_rows_is_the_only_one_that_is_tried(tmp_path: Path, variant: str) -> None:
-    put(tmp_path, lambda x: {"y": 2 * x}, asked(variant), x=tf.TensorSpec((4, 3), tf.float32))
+    put_saved_model(tmp_path, lambda x: {"y": 2 * x}, asked(variant), x=tf.TensorSpec((4, 3), tf.float32))
     model = tuned(tmp_path)
     assert {trial.rows for trial in model.tuning.trials} == {4}
     assert model.predict({"x": X})["y"].tolist() == (2 * X).tolist()
@@ -241,7 +194,9 @@ def test_a_fixed_number_of_rows_is_the_only_one_that_is_tried(tmp_path: Path, va
 @pytest.mark.parametrize("variant", ["auto", "direct", "xla"])
 def test_a_model_whose_rows_cannot_be_shared_is_tuned_for_one(tmp_path: Path, variant: str) -> None:
     scalar = tf.TensorSpec((), tf.float32)
-    put(tmp_path, lambda x, factor: {"y": factor * x, "mean": tf.reduce_mean(x)}, asked(variant), x=ROWS, factor=scalar)
+    put_saved_model(
+        tmp_path, lambda x, factor: {"y": factor * x, "mean": tf.reduce_mean(x)}, asked(variant), x=ROWS, factor=scalar
+    )
     model = tuned(tmp_path)
     assert {trial.rows for trial in model.tuning.trials} == {1}
     for rows in (1, 3):
@@ -251,7 +206,7 @@ def test_a_model_whose_rows_cannot_be_shared_is_tuned_for_one(tmp_path: Path, va
 
 
 def test_errors_of_a_model_are_told_as_ever(tmp_path: Path) -> None:
-    put(tmp_path, tiny_models.table, asked("direct"), **tiny_models.TABLE_SPEC)
+    put_saved_model(tmp_path, tiny_models.table, asked("direct"), **tiny_models.TABLE_SPEC)
     model = tuned(tmp_path)
     with pytest.raises(PredictError, match=r"m failed on these inputs: .*indices\[0\] = 9 is not in \[0, 4\)"):
         model.predict({"row": np.array([9], "int32")})
@@ -260,14 +215,16 @@ def test_errors_of_a_model_are_told_as_ever(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("variant", ["direct", "folded", "xla"])
 def test_several_threads_may_run_a_variant_at_once(tmp_path: Path, variant: str) -> None:
-    put_keras(tmp_path, [keras.Input((3,)), keras.layers.Dense(3)], asked(variant) + "\n[batching]\nmax_batch_size = 8")
-    model, plain = tuned(tmp_path), untuned(tmp_path)
+    put_layers(
+        tmp_path, [keras.Input((3,)), keras.layers.Dense(3)], asked(variant) + "\n[batching]\nmax_batch_size = 8"
+    )
+    model, plain = tuned(tmp_path), opened(tmp_path)
     name = next(iter(model.signature.inputs))
     inputs = [{name: np.full((1 + number % 8, 3), number, "float32")} for number in range(200)]
     wanted = [plain.predict(one) for one in inputs]
     with ThreadPoolExecutor(4) as pool:
         for got, right in zip(pool.map(model.predict, inputs), wanted, strict=True):
-            check_equal(got, right)
+            assert_close(got, right)
 
 
 def test_folding_frees_the_variables_and_what_owned_them(tmp_path: Path) -> None:
@@ -278,68 +235,7 @@ def test_folding_frees_the_variables_and_what_owned_them(tmp_path: Path) -> None
     model.warm_up(TuningPlan(stored.path, TuningFiles((), "here"), LIMIT_S))
     gc.collect()
     assert owner() is None
-    check_equal(model.predict({"x": X[:1]}), {"y": X[:1] * SCALE, "rows": np.array(1, "int32")})
-
-
-def test_a_kept_choice_is_used_without_looking_again(tmp_path: Path) -> None:
-    # Given a choice that no start would find by itself
-    put_module(tmp_path, Scaler(), x=ROWS)
-    found = tuned(tmp_path)
-    file = tmp_path / "m" / "tuning.json"
-    assert found.tuning_file == file
-    text = file.read_text()
-    assert text.count(f'"max_rows": {found.batching.max_rows},') == 1
-    file.write_text(text.replace(f'"max_rows": {found.batching.max_rows},', '"max_rows": 7,'))
-
-    # When a worker starts that may not look
-    model = tuned(tmp_path, limit_s=0)
-
-    # Then it takes the choice
-    assert model.batching.max_rows == 7
-    assert model.tuning.choice == found.tuning.choice
-    assert model.tuning_file is None
-    np.testing.assert_allclose(model.predict({"x": X})["y"], X * SCALE)
-
-
-def test_a_kept_choice_is_forgotten_with_the_file_that_it_was_found_for(tmp_path: Path) -> None:
-    tiny_models.add_linear(tmp_path, "m", "keras")
-    tuned(tmp_path)
-    (tmp_path / "m" / "1" / "linear.h5").touch()
-    assert tuned(tmp_path, limit_s=0).tuning.trials == ()
-    assert tuned(tmp_path).tuning.trials
-
-
-def test_a_kept_choice_that_cannot_be_made_any_more_is_passed_over(tmp_path: Path) -> None:
-    # Given a choice that folds what has no variables
-    tiny_models.add_linear(tmp_path, "m", "frozen_graph")
-    variant = tuned(tmp_path).tuning.choice.variant
-    file = tmp_path / "m" / "tuning.json"
-    content = file.read_text()
-    file.write_text(content.replace(f'"{variant}",\n    "base": "{variant}"', '"folded",\n    "base": "folded"'))
-    assert file.read_text() != content
-
-    # Then the model is served all the same
-    model = tuned(tmp_path, limit_s=0)
-    assert model.tuning.choice.variant == "plain"
-    check_equal(model.predict({"x": X}), {"y": 2 * X + 1})
-
-
-def test_who_looks_again_replaces_the_kept_choice(tmp_path: Path) -> None:
-    tiny_models.add_linear(tmp_path, "m", "keras")
-    tuned(tmp_path)
-    file = tmp_path / "m" / "tuning.json"
-    file.write_text("broken")
-    assert tuned(tmp_path, looks_again=True).tuning_file == file
-    assert '"choices"' in file.read_text()
-
-
-def test_without_time_a_model_is_run_as_it_is_and_nothing_is_kept(tmp_path: Path) -> None:
-    tiny_models.add_linear(tmp_path, "m", "keras")
-    for toml in ("", '[tuning]\nvariant = "plain"', "[tuning]\ntime_limit_s = 0"):
-        (tmp_path / "m" / "1" / "model.toml").write_text(toml)
-        model = tuned(tmp_path, limit_s=LIMIT_S if toml else 0)
-        assert model.tuning.choice.variant == "plain"
-        assert not (tmp_path / "m" / "tuning.json").exists()
+    assert_close(model.predict({"x": X[:1]}), {"y": X[:1] * SCALE, "rows": np.array(1, "int32")})
 
 
 def test_the_card_says_how_a_model_is_run(tmp_path: Path) -> None:

@@ -9,10 +9,9 @@ import pytest
 import tensorflow as tf
 
 from model_store.errors import InvalidInput, PredictError, SpecError, WarmUpError
-from model_store.loader import load
 from model_store.model import Model
-from model_store.store import find_model
 from tests import tiny_models
+from tests.opened_models import loaded, opened, put_saved_model
 
 ROWS = tf.TensorSpec((None, 3), tf.float32)
 OPEN = tf.TensorSpec((None, None), tf.float32)
@@ -20,21 +19,19 @@ PICTURES = tf.TensorSpec((None, None, None, 3), tf.uint8)
 
 
 def put(store: Path, call: tiny_models.Call, toml: str = "", **specs: tf.TensorSpec) -> Model:
-    tiny_models.save_saved_model(tiny_models.version_folder(store, "m", toml=toml), call, specs)
-    return load(find_model(store, "m"))
+    put_saved_model(store, call, toml, **specs)
+    return loaded(store)
 
 
 def test_warming_up_tells_the_milliseconds_of_a_row(tmp_path: Path) -> None:
     tiny_models.add_linear(tmp_path)
-    row_ms = load(find_model(tmp_path, "linear")).warm_up()
+    row_ms = loaded(tmp_path, "linear").warm_up()
     assert 0.01 < row_ms < 1000
 
 
 def test_a_model_of_strings_is_warmed_up_with_an_empty_one(tmp_path: Path) -> None:
     tiny_models.add_text(tmp_path)
-    model = load(find_model(tmp_path, "text"))
-    model.warm_up()
-    assert model.takes_many_rows
+    assert opened(tmp_path, "text").takes_many_rows
 
 
 def test_a_model_that_fails_on_every_size_is_not_ready_and_says_why(tmp_path: Path) -> None:

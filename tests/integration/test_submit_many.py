@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import redis
@@ -25,14 +24,6 @@ def make_jobs(count: int, model: str = "digits", lane: Lane = Lane.BULK) -> list
 
 def ids(jobs: list[tuple[Job, bytes]]) -> list[str]:
     return [job.id for job, _ in jobs]
-
-
-@pytest.fixture
-def own_valkey(tmp_path: Path) -> Iterator[Valkey]:
-    server = Valkey(tmp_path)
-    server.start()
-    yield server
-    server.stop()
 
 
 def test_many_jobs_are_recorded_as_each_alone_would_be_and_wait_in_their_order(
