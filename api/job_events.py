@@ -31,18 +31,31 @@ routes = Blueprint("job_events", __name__)
 
 @dataclass(frozen=True)
 class News:
-    """How a job is. `id` is the same for two looks between which nothing happened."""
+    """How a job is.
 
-    id: str
-    text: bytes
-    is_last: bool
+    Attributes:
+        job: its record.
+        in_front: how many jobs wait in front of it.
+        is_paused: whether its model is paused.
+        rate: of `api.drain.drain_rate`.
+    """
 
-    @classmethod
-    def of(cls, job: Job, in_front: int, rate: float | None) -> News:
-        """How a job is when so many wait in front of it; `rate` is of `api.drain.drain_rate`."""
-        number = {Status.QUEUED: f"-{in_front}", Status.RUNNING: f"-{job.attempt}"}.get(job.status, "")
-        name = f"{job.status}{number}"
-        return cls(name, event("status", name, record_json(job) | queue_json(job, in_front, rate)), job.is_finished)
+    job: Job
+    in_front: int = 0
+    is_paused: bool = False
+    rate: float | None = None
+
+    @property
+    def id(self) -> str:
+        """The same for two looks between which nothing happened that is worth an event."""
+        if self.job.status is Status.QUEUED:
+            return f"queued-{self.in_front}" + ("-paused" if self.is_paused else "")
+        return f"running-{self.job.attempt}" if self.job.status is Status.RUNNING else str(self.job.status)
+
+    def to_event(self) -> bytes:
+        """What is told of it: the answer to a submission, as it would be now, without a result."""
+        paused = {"paused": self.job.status is Status.QUEUED and self.is_paused}
+        return event("status", self.id, record_json(self.job) | paused | queue_json(self.job, self.in_front, self.rate))
 
 
 @routes.get("/v1/jobs/<job_id>/events")
@@ -50,15 +63,16 @@ def stream_events(job_id: str) -> Response:
     """The job as it is now, then each change, until it ends or the stream had its time."""
     told = request.headers.get("Last-Event-ID", "")
     job = find_job(job_id)
-    if job.is_finished and News.of(job, 0, None).id == told:
+    if job.is_finished and News(job).id == told:
         return Response(status=204)
-    store, rates = services().store, services().rates
+    ours = services()
 
     def look() -> News:
-        return News.of(*store.get_with_position(job_id, job.model), rates.rate(job.model))
+        job_now, in_front = ours.store.get_with_position(job_id, job.model)
+        return News(job_now, in_front, ours.pauses.is_paused(job.model), ours.rates.rate(job.model))
 
     with ExitStack() as stack:
-        place = stack.enter_context(services().waiters.place(job_id, MAX_WAIT_S))
+        place = stack.enter_context(ours.waiters.place(job_id, MAX_WAIT_S))
         place.look_at_once()
         response = Response(_tell(place, look, told), mimetype=MEDIA_TYPE)
         # nginx would hold events back until it has some kilobytes of them.
@@ -74,11 +88,11 @@ def _tell(place: Place, look: Callable[[], News], told: str) -> Iterator[bytes]:
     for news in _looks(place, look):
         is_new = news is not None and news.id != told
         if is_new or time.monotonic() - said_s >= KEEP_ALIVE_S:
-            yield news.text if news and is_new else KEEP_ALIVE
+            yield news.to_event() if news and is_new else KEEP_ALIVE
             said_s = time.monotonic()
         if news is not None:
             told = news.id
-            if news.is_last:
+            if news.job.is_finished:
                 return
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from client import event_stream
 from client.job_options import JobOptions
 from client.payload import JSON, Payload
 
@@ -69,15 +70,9 @@ def bulk_call(
     return Call("POST", f"{_served(model, version)}/jobs:bulk", params, headers, inputs.content)
 
 
-def job_call(job_id: str, wait_s: float = 0.0) -> Call:
-    """Ask for a job's record, held back up to `wait_s` until the job ends."""
-    params = {"wait": f"{wait_s:.3f}".rstrip("0").rstrip(".")} if wait_s > 0 else {}
-    return Call("GET", _job(job_id), params=params, held_s=wait_s)
-
-
 def events_call(job_id: str, last_event_id: str = "") -> Call:
     """Ask for a job's events, those after one that was had already."""
-    headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+    headers = {"Accept": event_stream.MEDIA_TYPE} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
     return Call("GET", f"{_job(job_id)}/events", headers=headers)
 
 

@@ -2,7 +2,8 @@
 
 An input is read (`InputError`), a server addressed (`AddressError`), reached (`Unreachable`), understood
 (`UnexpectedReply`) and asked (`ApiError`); a job ends without a result (`JobFailed`) or has not ended yet
-(`JobUnfinished`); an answer is printed or saved (`AnswerError`).
+(`JobUnfinished`); an answer is printed or saved (`AnswerError`); a backfill writes its output (`OutputError`) and keeps
+its checkpoint (`CheckpointError`).
 """
 
 from __future__ import annotations
@@ -19,10 +20,12 @@ class ClientError(Exception):
     Attributes:
         is_temporary: Whether the same request may well succeed a little later.
         retry_after_s: How long the server asks to wait before the next try, in s; None when it does not say.
+        row: Of an error of `map`, which row it is about, from 0; None for any other.
     """
 
     is_temporary = False
     retry_after_s: float | None = None
+    row: int | None = None
 
 
 class InputError(ClientError):
@@ -31,6 +34,10 @@ class InputError(ClientError):
 
 class InputFileError(InputError):
     """A file cannot be sent as a job's inputs; nothing was sent."""
+
+
+class InputError(ClientError):
+    """The input of a backfill cannot be read, or does not fit the model."""
 
 
 class AddressError(ClientError):
@@ -64,7 +71,7 @@ class ApiError(ClientError):
         self,
         message: str,
         *,
-        status: int,
+        status: int = 0,
         type: str = "",
         field: str | None = None,
         retry_after_s: float | None = None,
@@ -191,6 +198,14 @@ class JobCancelled(JobFailed):
 
 class JobExpired(JobFailed):
     """The job's deadline passed before it ran."""
+
+
+class OutputError(ClientError):
+    """A backfill's output or error file cannot be written, or is not what it was; what the checkpoint has stays."""
+
+
+class CheckpointError(ClientError):
+    """A backfill's checkpoint cannot be used: damaged, in use, of another version, or of another run."""
 
 
 class AnswerError(ClientError):

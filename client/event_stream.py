@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from client.errors import UnexpectedReply
 
+MEDIA_TYPE = "text/event-stream"
+
 #: Of one event, in characters; a record has about a thousand.
 MOST_CHARACTERS = 1_048_576
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+import httpx
+
 from client import reply
 from client.call import events_call
 from client.errors import ClientError, UnexpectedReply
-from client.event_stream import EventReader
+from client.event_stream import MEDIA_TYPE, EventReader
 from client.procedures import Procedures
 from client.record import JobRecord
 from client.retry import Row
@@ -27,6 +29,7 @@ def following(procedures: Procedures, job_id: str) -> Stream:
         try:
             answer = yield Listen(events_call(job_id, last_id))
             reply.check(answer, procedures.url)
+            _check_kind(answer, procedures.url)
             while part := (yield Hear()):
                 troubles = Row(procedures.patience, procedures.on_trouble)
                 for record in _records(reader, part):
@@ -38,6 +41,12 @@ def following(procedures: Procedures, job_id: str) -> Stream:
             pause = troubles.next_pause(error)
         last_id = reader.last_id or last_id
         yield pause
+
+
+def _check_kind(answer: httpx.Response, url: str) -> None:
+    kind = answer.headers.get("content-type", "no content type")
+    if kind.partition(";")[0].strip() != MEDIA_TYPE:
+        raise UnexpectedReply(f"Expected {MEDIA_TYPE} from {url}; got {kind}. Is this a Celeriac?")
 
 
 def _records(reader: EventReader, part: bytes) -> Iterator[JobRecord]:

@@ -24,6 +24,7 @@ def _facts(record: Mapping[str, Any]) -> list[str]:
         case "queued":
             in_front, start_s = record.get("queue_position"), record.get("estimated_start_s")
             return [
+                *(["its model is paused"] if record.get("paused") else []),
                 *([] if in_front is None else [f"{in_front} in front"]),
                 *([] if start_s is None else [f"starts in about {start_s:g} s"]),
             ]

@@ -80,9 +80,12 @@ class Procedures:
         card = yield from self.model_seen(model)
         return inputs.encode(given, content_type, fits_of(signature_of(card, signature)))
 
-    def job(self, job_id: str) -> Steps[JobRecord]:
-        """A job's record."""
-        return JobRecord.from_json((yield from self.ask_json(call.job_call(job_id))))
+    def job(self, job_id: str, wait_s: float = 0.0) -> Steps[JobRecord]:
+        """A job's record, without its result; the server may hold the answer back until the job ends."""
+        (found,) = (yield from self.query([job_id], wait_s)).values()
+        if isinstance(found, ApiError):
+            raise found
+        return found
 
     def wait(self, job_id: str, limit_s: float) -> Steps[JobRecord]:
         """A job's record once it has ended, or as it is when the limit is over, whichever is first."""
@@ -91,8 +94,7 @@ class Procedures:
             began_s = time.monotonic()
             left_s = max(0.0, end_s - began_s)
             hurried = replace(self, patience=replace(self.patience, total_s=min(self.patience.total_s, left_s)))
-            asked = call.job_call(job_id, min(LONGEST_POLL_S, left_s))
-            record = JobRecord.from_json((yield from hurried.ask_json(asked)))
+            record = yield from hurried.job(job_id, min(LONGEST_POLL_S, left_s))
             now_s = time.monotonic()
             if record.is_finished or now_s >= end_s:
                 return record
@@ -123,11 +125,19 @@ class Procedures:
     def results(self, job_ids: Sequence[str], arrays: bool = True) -> Steps[dict[str, Answer]]:
         """The answers of those of the jobs that have one, by id."""
         found: dict[str, Answer] = {}
-        for first in range(0, len(job_ids), MOST_IDS):
-            asked = call.results_call(job_ids[first : first + MOST_IDS], NPZ if arrays else JSON)
-            answered = yield from self.ask(asked)
-            found |= reply.answers(answered, self.url, arrays)
+        first = 0
+        while first < len(job_ids):
+            answers, looked_at = yield from self.some_results(job_ids[first:], arrays)
+            found |= answers
+            first += looked_at
         return found
+
+    def some_results(self, job_ids: Sequence[str], arrays: bool = True) -> Steps[tuple[dict[str, Answer], int]]:
+        """As many answers as one reply has room for, from the first job on, and how many jobs were looked at."""
+        some = job_ids[:MOST_IDS]
+        answered = yield from self.ask(call.results_call(some, NPZ if arrays else JSON))
+        # The first answer always has room.
+        return reply.answers(answered, self.url, arrays), max(1, len(some) - reply.left(answered))
 
     def free(self, job_ids: Sequence[str]) -> Steps[int]:
         """Delete the results of those of the jobs that have ended; how many."""

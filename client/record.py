@@ -27,14 +27,12 @@ class JobRecord:
         id: The job's id.
         status: queued, running, succeeded, failed, cancelled or expired; the last four never change.
         failure: Why it failed, a sentence; None unless it did.
-        result: The result where the record brings it along; None otherwise.
         body: The whole record as the server sent it.
     """
 
     id: str
     status: str
     failure: str | None
-    result: Mapping[str, Any] | None
     body: Mapping[str, Any]
 
     @classmethod
@@ -47,7 +45,7 @@ class JobRecord:
         job_id, status = body.get("id"), body.get("status")
         if not isinstance(job_id, str) or not isinstance(status, str):
             raise UnexpectedReply("Expected a job with an id and a status; the answer has none. Is this a Celeriac?")
-        return cls(job_id, status, (body.get("failure") or {}).get("message"), body.get("result"), body)
+        return cls(job_id, status, (body.get("failure") or {}).get("message"), body)
 
     @property
     def model(self) -> str:

@@ -60,6 +60,12 @@ def answers(reply: httpx.Response, url: str, as_arrays: bool) -> dict[str, Answe
     return {job_id: Arrays(outputs) for job_id, outputs in found.items()}
 
 
+def left(reply: httpx.Response) -> int:
+    """How many jobs at the end of those asked for this answer had no room for."""
+    text = reply.headers.get("celeriac-left", "")
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
 def job_entries(body: Mapping[str, Any]) -> dict[str, JobRecord | ApiError]:
     """The jobs of an answer by id; in place of one that cannot be had, its error.
 

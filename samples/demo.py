@@ -9,14 +9,14 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from client.celeriac import Celeriac
-from client.errors import ClientError
+from client.errors import ClientError, JobFailed
 from client.job import Job
 from client.payload import Payload
 from model_store.errors import ModelStoreError
@@ -30,6 +30,9 @@ STORE = Path("models")
 CACHE = Path(".cache")
 START_TIMEOUT_S = 180.0
 JOB_TIMEOUT_S = 60.0
+
+#: What was sent, its job, and the job's answer or why there is none.
+_Answered: TypeAlias = tuple[DemoInput, Job, Mapping[str, Any] | ClientError]
 
 
 def main() -> int:
@@ -80,25 +83,33 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _ask(url: str, inputs: list[DemoInput]) -> list[tuple[DemoInput, Job]]:
-    """Submit everything, then poll: as a client should."""
+def _ask(url: str, inputs: list[DemoInput]) -> list[_Answered]:
+    """Submit everything, then wait: as a client should."""
     with Celeriac(url, api_key="") as celeriac:
         sent = [
             (demo_input, celeriac.submit(demo_input.model, Payload(demo_input.payload, demo_input.content_type)))
             for demo_input in inputs
         ]
-        return [(demo_input, job.wait(JOB_TIMEOUT_S)) for demo_input, job in sent]
+        return [(demo_input, job, _document(job)) for demo_input, job in sent]
 
 
-def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
+def _document(job: Job) -> Mapping[str, Any] | ClientError:
+    """The job's answer, or why there is none."""
+    try:
+        return job.result(JOB_TIMEOUT_S, arrays=False)
+    except JobFailed as error:
+        return error
+
+
+def _show(console: Console, answers: list[_Answered]) -> int:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("input", "model", "job id", "answer"):
         table.add_column(heading, no_wrap=True)
     for heading in ("queue ms", "compute ms"):
         table.add_column(heading, no_wrap=True, justify="right")
     wrong = []
-    for sent, job in answers:
-        labels, answer = _read(job)
+    for sent, job, document in answers:
+        labels, answer = _read(document)
         record = job.record
         table.add_row(sent.title, sent.model, job.id, answer, _ms(record["queue_ms"]), _ms(record["compute_ms"]))
         if labels != sent.labels:
@@ -110,12 +121,11 @@ def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
     return 1 if wrong else 0
 
 
-def _read(job: Job) -> tuple[tuple[str, ...], str]:
+def _read(document: Mapping[str, Any] | ClientError) -> tuple[tuple[str, ...], str]:
     """The labels of a job's answer, and the answer for a reader."""
-    result = job.record.get("result")
-    if result is None:
-        return (job.status,), f"{job.status}: {(job.record.get('failure') or {}).get('message')}"
-    found: list[Mapping[str, Any]] = result.get("detections", result.get("labels", []))
+    if isinstance(document, ClientError):
+        return (), str(document)
+    found: list[Mapping[str, Any]] = document.get("detections", document.get("labels", []))
     labels = tuple(str(item["label"]) for item in found)
     return labels, ", ".join(f"{item['label']} {item['score']:.3f}" for item in found) or "nothing found"
 

@@ -12,6 +12,10 @@ from client.command_group import EXIT_FAILED
 from client.commands.examples import examples
 from client.commands.server_options import server_options
 from client.errors import ClientError, Unreachable
+from client.retry import Patience
+
+#: With a server that is being restarted.
+PATIENCE_S = 15.0
 
 
 @click.command(
@@ -28,6 +32,7 @@ def cancel(api: Celeriac, job_ids: tuple[str, ...], as_json: bool) -> None:
     has ended for example, is told on standard error, the others go on, and the exit code is 1.
     """
     has_failed = False
+    api = api.patient(Patience(total_s=PATIENCE_S))
     for job_id in job_ids:
         try:
             job = api.get_job(job_id).cancel()

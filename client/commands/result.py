@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from client.answer import MEDIA_TYPES, check_destination, choose_format, print_a
 from client.celeriac import Celeriac
 from client.commands.examples import examples
 from client.commands.server_options import server_options
-from client.job import Job
 from client.retry import Patience
 from client.wait_option import WaitCommand
 
@@ -61,14 +59,8 @@ def result(
     patience = Patience(total_s=min(Patience.total_s, wait_s))
     job = api.patient(patience).get_job(job_id, wait_s)
     job.require_result()
-    content = _fetch(job, chosen, row)
+    content = job.result_as(MEDIA_TYPES[chosen], row)
     if output is None:
         print_answer(content, chosen, as_table=is_terminal and not as_json and asked is None)
     else:
         save(content, output)
-
-
-def _fetch(job: Job, chosen: str, row: int | None) -> bytes:
-    if chosen == "json" and job.record.get("result") is not None:
-        return json.dumps(job.record["result"], ensure_ascii=False).encode()
-    return job.result_as(MEDIA_TYPES[chosen], row)

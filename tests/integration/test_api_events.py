@@ -107,6 +107,18 @@ def test_a_job_that_has_ended_gives_its_end_and_204_to_whoever_has_had_it(
     assert services_of(http.application).waiters.held == 0
 
 
+def test_a_paused_model_is_told(http: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.pauses.KEEP_S", 0.1)
+    job_id = submit(http)
+    chunks = iter(http.get(f"/v1/jobs/{job_id}/events").response)
+    assert b"id: queued-0\n" in next(chunks) + next(chunks)
+    for action, told in (("pause", b"id: queued-0-paused\n"), ("resume", b"id: queued-0\n")):
+        assert http.post(f"/v1/models/digits:{action}").status_code == 200
+        changed = next(chunks)
+        assert told in changed
+        assert (b'"paused":true' in changed) == (action == "pause")
+
+
 @pytest.mark.usefixtures("models")
 def test_who_comes_again_is_told_only_what_is_new(api: Api, job_store: JobStore) -> None:
     job_id = submit_to(api)

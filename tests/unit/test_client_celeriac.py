@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 
@@ -27,7 +28,7 @@ def always(answer: Answer) -> Callable[[Request], Answer]:
 
 def record_or(result: Answer) -> Callable[[Request], Answer]:
     """The record of a job, or its result."""
-    return lambda request: result if request.path.endswith("/result") else Answer.of(QUEUED)
+    return lambda request: result if request.path.endswith("/result") else Answer.of({"jobs": [QUEUED]})
 
 
 @pytest.fixture
@@ -95,15 +96,17 @@ def test_options_that_are_not_set_are_not_sent_and_a_version_is_part_of_the_path
 
 def test_a_name_with_slashes_stays_one_segment_of_the_path() -> None:
     with StandIn(always(Answer.of(QUEUED))) as server, at(server.url) as api:
-        api.get_job("../models?x")
-    assert server.requests[0].path == "/v1/jobs/..%2Fmodels%3Fx"
+        api.model("../jobs?x")
+    assert server.requests[0].path == "/v1/models/..%2Fjobs%3Fx"
 
 
 def test_a_long_poll_names_its_seconds_and_a_plain_question_does_not() -> None:
-    with StandIn(always(Answer.of(QUEUED))) as server, at(server.url) as api:
+    with StandIn(always(Answer.of({"jobs": [QUEUED]}))) as server, at(server.url) as api:
         job = api.get_job("0198")
         job.wait(0.25)
-    assert [request.query for request in server.requests][:2] == [{}, {"wait": "0.25"}]
+    asked = [json.loads(request.body) for request in server.requests]
+    assert asked[0] == {"ids": ["0198"]}
+    assert asked[1]["wait"] == pytest.approx(0.25, abs=0.1)
 
 
 def test_a_result_is_asked_for_by_its_media_type_and_comes_unchanged() -> None:

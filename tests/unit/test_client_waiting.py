@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -20,7 +21,7 @@ UNAVAILABLE = Answer.refusal(503, "The broker does not answer.")
 
 
 def job(status: str) -> Answer:
-    return Answer.of({"id": "0198", "status": status})
+    return Answer.of({"jobs": [{"id": "0198", "status": status}]})
 
 
 def one_after_the_other(*answers: Answer) -> Callable[[Request], Answer]:
@@ -32,7 +33,7 @@ def wait(url: str, limit_s: float | None = None, patience: Patience = QUICK) -> 
     """A job that was queued when last heard of, waited for."""
     troubles: list[ClientError] = []
     with Celeriac(url, patience=patience, on_trouble=troubles.append) as celeriac:
-        job = Job(JobRecord("0198", "queued", None, None, {}), celeriac._driver, celeriac._procedures)
+        job = Job(JobRecord("0198", "queued", None, {}), celeriac._driver, celeriac._procedures)
         return job.wait(limit_s), troubles
 
 
@@ -84,7 +85,7 @@ def test_an_error_that_will_not_pass_is_not_tried_again() -> None:
 def test_without_a_limit_each_poll_asks_for_30_seconds() -> None:
     with StandIn(one_after_the_other(job("queued"), job("cancelled"))) as server:
         wait(server.url)
-    assert [request.query for request in server.requests] == [{"wait": "30"}, {"wait": "30"}]
+    assert [json.loads(request.body)["wait"] for request in server.requests] == [30, 30]
 
 
 def test_a_server_that_does_not_hold_polls_is_not_asked_more_than_once_a_round() -> None:
@@ -104,7 +105,7 @@ def test_a_limit_of_zero_asks_once_and_does_not_try_again() -> None:
     with StandIn(lambda request: UNAVAILABLE) as away, pytest.raises(ApiError):
         wait(away.url, limit_s=0)
     assert len(server.requests) == len(away.requests) == 1
-    assert server.requests[0].query == {}
+    assert json.loads(server.requests[0].body) == {"ids": ["0198"]}
 
 
 @pytest.mark.parametrize(
