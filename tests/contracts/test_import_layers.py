@@ -126,7 +126,7 @@ def test_the_api_loads_neither_celery_nor_tensorflow() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("tasks.app", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"),
+        *("tasks.app", "tasks.keeper", "tasks.predict", "tasks.supervisor.command", "tasks.callbacks.attempt_task"),
         *("tasks.inspect_command", "tasks.tune_command"),
     ],
 )
