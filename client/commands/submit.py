@@ -39,6 +39,7 @@ FILE = click.Path(allow_dash=True, readable=False)
 @click.option("--expires-in-s", type=float, metavar="S", help="Do not run it later than this many seconds from now.")
 @click.option("--tag", metavar="T", help="A word of yours, kept with the job.")
 @click.option("--signature", metavar="NAME", help="Which of the model's signatures to run; else its default one.")
+@click.option("--callback-url", metavar="URL", help="Where the server is to send each job's record at its end, signed.")
 @click.option("--together", is_flag=True, help="One job of all FILEs, which are pictures: a row each.")
 @click.option("--content-type", metavar="TYPE", help="What the files are; else their suffixes say it.")
 @server_options

@@ -156,13 +156,14 @@ def test_submit_sends_the_same_request_again_while_the_server_says_not_now(folde
 
 def test_submit_sends_standard_input_and_every_option(server: StandIn) -> None:
     args = "--content-type image/png --version 2 --lane bulk --min-score 0.4 --max-detections 5 --annotate"
-    rest = "--expires-in-s 9 --tag t --signature s --api-key k"
+    rest = "--expires-in-s 9 --tag t --signature s --callback-url http://x/ --api-key k"
     done = celeriac(server, "submit", "digits", "-", *args.split(), *rest.split(), stdin=b"three")
     assert (done.stdout, done.exit_code) == ("three\n", 0)
     sent = server.requests[0]
     assert sent.path == "/v1/models/digits/versions/2/jobs"
     detector = {"min_score": "0.4", "max_detections": "5", "annotate": "true"}
-    assert sent.query == {"lane": "bulk", "expires_in_s": "9.0", "tag": "t", "signature": "s"} | detector
+    own = {"tag": "t", "signature": "s", "callback_url": "http://x/"}
+    assert sent.query == {"lane": "bulk", "expires_in_s": "9.0"} | own | detector
     assert (sent.headers["content-type"], sent.headers["authorization"]) == ("image/png", "Bearer k")
 
 
