@@ -179,7 +179,7 @@ class CallbackStore:
     def _change(self, job: Job, status: CallbackStatus, pause_s: float, number: str, attempt: bytes) -> bool:
         indexes = [keys.callbacks(one, job.owner) for one in RECORDED]
         names = [keys.job_callback(job.id), keys.CALLBACKS_DUE, *indexes]
-        args = [job.id, status, int(pause_s * 1_000_000), number, ATTEMPT_FIELD + number, attempt]
+        args: list[Any] = [job.id, status, int(pause_s * 1_000_000), number, ATTEMPT_FIELD + number, attempt]
         with broker_errors():
             return bool(self._settle(keys=names, args=args))
 
