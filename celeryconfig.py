@@ -51,16 +51,25 @@ worker_cancel_long_running_tasks_on_connection_loss = False
 
 worker_send_task_events = bool(_settings.task_events)  # for Flower; that a job is queued, the API tells it
 
-imports = ("tasks.predict", "tasks.keeper", "tasks.worker", "tasks.hurry")
+imports = (
+    *("tasks.predict", "tasks.keeper", "tasks.worker", "tasks.hurry"),
+    *("tasks.callbacks.attempt_task", "tasks.callbacks.hand_out_task"),
+)
 task_create_missing_queues = True
 enable_utc = True
 
 # The keeper's periodic work. The schedule lives in memory: Celery's file of it is a pickle.
 beat_scheduler = "celery.beat:Scheduler"
-beat_schedule = {
+beat_schedule: dict[str, object] = {
     "sweep": {
         "task": "keeper.sweep",
         "schedule": 5.0,
         "options": {"queue": KEEPER_QUEUE, "expires": 5.0},
     },
 }
+if _settings.callback_secrets:
+    beat_schedule["callbacks"] = {
+        "task": "keeper.hand_out_callbacks",
+        "schedule": 1.0,
+        "options": {"queue": KEEPER_QUEUE, "expires": 1.0},
+    }

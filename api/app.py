@@ -6,6 +6,7 @@ import orjson
 from flask import Flask, Response
 
 from api import (
+    callbacks,
     cancel_job,
     get_job,
     health,
@@ -44,6 +45,7 @@ ENDPOINTS = (
     query_jobs,
     list_jobs,
     many_results,
+    callbacks,
     list_models,
     pause_model,
     health,

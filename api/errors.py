@@ -89,6 +89,13 @@ class VersionNotFound(ApiError):
     type = "version_not_found"
 
 
+class CallbackNotFound(ApiError):
+    """The job was submitted without a callback."""
+
+    status = 404
+    type = "callback_not_found"
+
+
 class NotAcceptable(ApiError):
     """The result cannot be had in any of the types that `Accept` names."""
 

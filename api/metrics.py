@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from api.services import services
+from tasks.callbacks.store import CallbackStore
 from tasks.model_registry import ModelRegistry
 
 routes = Blueprint("metrics", __name__)
@@ -52,9 +53,23 @@ class ModelCollector(Collector):
         yield from (queued, running, finished, oldest, workers, memory, paused)
 
 
+class CallbackCollector(Collector):
+    """How many callbacks are left to do."""
+
+    def __init__(self, callbacks: CallbackStore) -> None:
+        self._callbacks = callbacks
+
+    def collect(self) -> Iterator[Metric]:
+        """One gauge."""
+        yield GaugeMetricFamily(
+            "celeriac_due_callbacks", "Callbacks that are neither accepted nor given up.", self._callbacks.due()
+        )
+
+
 @routes.get("/metrics")
 def metrics() -> Response:
     """All metrics in Prometheus's text format."""
     collectors = CollectorRegistry()
     collectors.register(ModelCollector(services().registry))
+    collectors.register(CallbackCollector(services().store.callbacks))
     return Response(generate_latest(collectors), content_type=CONTENT_TYPE_LATEST)

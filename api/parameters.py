@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from api.errors import InvalidParameter
@@ -27,6 +27,7 @@ class Parameters:
     expires_in_s: float | None = None
     tag: str = ""
     signature: str = ""
+    callback_url: str = field(default="", repr=False)
 
     def with_deadline(self, max_queue_age_s: int) -> Parameters:
         """These, and where the client has set no deadline the operator's; 0 is none."""
@@ -144,5 +145,6 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "annotate": ("true or false", _annotate),
     "expires_in_s": ("a number of seconds above 0", _seconds),
     "tag": (f"at most {MAX_TAG_CHARACTERS} printable characters", _tag),
+    "callback_url": ("a URL", _text),
     "signature": (f"a name of 1 to {MAX_SIGNATURE_CHARACTERS} characters", _signature),
 }

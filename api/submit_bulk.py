@@ -11,11 +11,13 @@ from flask import Blueprint, Response, request
 
 from api import idempotency
 from api.accepted_types import FORM, check_takes_pictures
+from api.auth import owner
 from api.bulk_arrays import cut_arrays
 from api.bulk_item import Item
 from api.bulk_lines import JSON_LINES, cut_lines
 from api.bulk_pictures import cut_pictures
 from api.bulk_submission import BulkSubmission, Entry
+from api.callback_url import check_callback_url
 from api.errors import UnsupportedMediaType, status_and_headers
 from api.json_response import json_response
 from api.model_card import SignatureCard
@@ -90,6 +92,7 @@ def _read_asked(model: str, version: str | None) -> _Asked:
     parameters = read_parameters(given)
     wanted = choice.card.by_signature(parameters.signature)
     check_parameters(parameters, wanted.is_detector, is_picture=is_form)
+    check_callback_url(parameters.callback_url, owner(), services().settings)
     return _Asked(version, key, choice, wanted, parameters, rows_of_jobs(rows_per_job, wanted.signature, is_form))
 
 

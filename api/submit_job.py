@@ -9,6 +9,8 @@ from flask import Blueprint, Response, request
 
 from api import idempotency
 from api.accepted_types import check_takes_pictures, is_picture
+from api.auth import owner
+from api.callback_url import check_callback_url
 from api.json_response import json_response
 from api.model_card import ModelCard, SignatureCard
 from api.new_job import choose_version, make_job, queue_is_full
@@ -52,6 +54,7 @@ def _read_job(model: str, version: str | None) -> tuple[Job, bytes]:
     wanted = choice.card.by_signature(parameters.signature)
     checked = _check_input(received, choice.card, wanted)
     check_parameters(parameters, wanted.is_detector, is_picture=checked.content_type not in ARRAY_TYPES)
+    check_callback_url(parameters.callback_url, owner(), services().settings)
     job = make_job(job_id, choice, version is not None, parameters, checked)
     if key is not None:
         asked = idempotency.request_digest(version, request.mimetype, parameters, received.body)

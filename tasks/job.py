@@ -6,7 +6,7 @@ import os
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -78,6 +78,7 @@ class Job:
     annotate: bool = False  #: detectors: also draw the boxes
     expires_in_s: float | None = None  #: not run later than this after its submission
     idempotency: str = ""  #: digest of the key that makes a repeated submission this job; empty: none
+    callback_url: str = field(default="", repr=False)  #: what is told of its end; may hold secrets; empty: nobody
     request: str = ""  #: with an idempotency: digest of what was asked for
     created_at_us: int | None = None
     started_at_us: int | None = None
@@ -120,6 +121,7 @@ class Job:
             max_detections=self.max_detections,
             annotate=self.annotate,
             expires_in_s=self.expires_in_s,
+            callback_url=self.callback_url,
             retry_of=self.id,
         )
 

@@ -11,6 +11,7 @@ import redis
 
 from tasks import keys
 from tasks.broker import broker_errors
+from tasks.callbacks.callback import CallbackStatus
 from tasks.job import Failure, Status
 from tasks.settings import QUARANTINE_TTL_S
 
@@ -88,6 +89,7 @@ class JobEnds:
                         keys.DEADLINES,
                         keys.quarantine(model),
                         keys.input_bytes(model),
+                        keys.CALLBACKS_DUE,
                     ],
                     args=[
                         keys.job(""),
@@ -98,6 +100,8 @@ class JobEnds:
                         self._quarantine_ttl_s,
                         keys.idempotency(""),
                         QUARANTINE_MOST_BYTES,
+                        keys.CALLBACK,
+                        keys.callbacks(CallbackStatus.DUE, ""),
                         *arguments,
                     ],
                 )

@@ -14,6 +14,7 @@ import redis
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
 from tasks.broker_memory import MemoryGuard
+from tasks.callbacks.store import CallbackStore
 from tasks.caps import NO_CAPS, Caps
 from tasks.errors import JobFinished, JobGone, JobNotFound, TasksError
 from tasks.finish_listener import FinishListener, Found, Watch
@@ -36,6 +37,7 @@ class JobStore:
 
     Attributes:
         listings: The jobs of each owner.
+        callbacks: Those of jobs that have ended.
 
     Args:
         client: of the broker, see `tasks.broker.connect`.
@@ -53,6 +55,7 @@ class JobStore:
         self._ends = JobEnds(client, result_ttl_s)
         self._listener = FinishListener(client, self._read)
         self.listings = Listings(client)
+        self.callbacks = CallbackStore(client)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
     def submit(self, job: Job, payload: bytes) -> Receipt:

@@ -5,6 +5,7 @@
 | `job` | hash | one job's record, see `tasks.job` | `result_ttl_s` after its end, see `quarantine`; none before |
 | `job_input` | string | the input payload, raw bytes | until the job ends, see `quarantine` |
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
+| `job_callback` | hash | the callback of a job that has ended and has one, see `tasks.callbacks.callback` | as `job` |
 | `idempotency` | string | the id of the job that came with an idempotency, see `tasks.job` | as `job` |
 | `listing` | stream | ids of an owner's jobs in the order in which they were recorded | entry: as its `job` |
 | `LISTED` | hash | owner -> from where the next trim of his listing looks | entry: as the listing |
@@ -13,6 +14,8 @@
 | `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
 | `swept` | string | where the next look for lost jobs of a model begins: submitted at, µs | until all were looked at |
 | `input_bytes` | string | bytes of the inputs of a model's jobs that have not ended | none |
+| `CALLBACKS_DUE` | zset | ids of jobs whose callback is to be tried; score: when, µs | entry: until it is settled |
+| `callbacks` | zset | ids of an owner's jobs with a callback in a status; score: when they go, µs | entry: as `job` |
 | `DEADLINES` | zset | ids of queued jobs that expire; score: deadline, µs | entry: until it starts or ends |
 | `KEEPER_LOCK` | string | who sweeps now | seconds |
 | `finished` | hash | status -> number of jobs that ended so, since the store was made | none |
@@ -50,6 +53,7 @@ PREFIX = SYSTEM_PREFIX + "celeriac:"
 MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
 DEADLINES = PREFIX + "deadlines"
+CALLBACKS_DUE = PREFIX + "callbacks:due"
 LISTED = PREFIX + "listed"
 ENDED = PREFIX + "ended"
 KEEPER_LOCK = PREFIX + "keeper:lock"
@@ -59,9 +63,10 @@ OWNERS = PREFIX + "claims:owners"
 HOLDERS = PREFIX + "claims:holders"
 UNREADABLE = PREFIX + "claims:unreadable"
 
-#: What follows a job's own key in those of its input and its result.
+#: What follows a job's own key in those of its input, its result and its callback.
 INPUT = ":input"
 RESULT = ":result"
+CALLBACK = ":callback"
 
 #: kombu's hash of messages that were taken and not acknowledged yet.
 UNACKED = SYSTEM_PREFIX + "unacked"
@@ -80,6 +85,16 @@ def job_input(job_id: str) -> str:
 def job_result(job_id: str) -> str:
     """The result of a job."""
     return job(job_id) + RESULT
+
+
+def job_callback(job_id: str) -> str:
+    """The callback of a job that has ended."""
+    return job(job_id) + CALLBACK
+
+
+def callbacks(status: str, owner: str) -> str:
+    """The jobs of an owner whose callbacks have a status."""
+    return f"{PREFIX}callbacks:of:{status}:{owner}"
 
 
 def idempotency(digest: str) -> str:

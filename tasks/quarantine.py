@@ -88,6 +88,7 @@ class Quarantine:
             pipeline.delete(keys.job_input(job_id))
             pipeline.zrem(keys.quarantine(job.model), job_id)
             pipeline.expire(keys.job(job_id), self._result_ttl_s)
+            pipeline.expire(keys.job_callback(job_id), self._result_ttl_s)
             pipeline.expire(keys.idempotency(job.idempotency), self._result_ttl_s)
             pipeline.execute()
 

@@ -7,6 +7,7 @@ from tasks.keys import SYSTEM_PREFIX
 
 QUEUE_PREFIX = "model."
 KEEPER_QUEUE = "keeper"
+CALLBACK_QUEUE = "callbacks"
 
 #: kombu's priorities, 0 first. kombu.transport.redis has a list for each of its steps 0, 3, 6 and 9.
 LANE_PRIORITIES = {Lane.INTERACTIVE: 0, Lane.BULK: 9}

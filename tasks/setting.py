@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.api_keys import KeyHashes, parse_api_keys
+from tasks.api_keys import parse_api_keys
+from tasks.callbacks.receivers import parse_receivers
+from tasks.callbacks.signing import parse_secrets
 from tasks.errors import SettingsError
 
 _KEY_PREFIX = re.compile(r"[A-Za-z0-9:._-]*")
+
+#: What reads the text of a setting with a form of its own, by the annotation of its field.
+_READERS: Mapping[str, Callable[[str], Any]] = {
+    "KeyHashes": parse_api_keys,
+    "CallbackSecrets": parse_secrets,
+    "Receivers": parse_receivers,
+}
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,8 @@ def parse_setting(description: Description, text: str, kind: str) -> Any:
         return _parse_int(description, text)
     if kind == "Path":
         return Path(text)
-    if kind == "KeyHashes":
-        return _parse_keys(description, text)
+    if kind in _READERS:
+        return _read(description, text, _READERS[kind])
     if description.name == "CELERIAC_KEY_PREFIX" and not _KEY_PREFIX.fullmatch(text):
         raise SettingsError(
             f"{description.name} is expected as letters, digits and the signs :._- only; it is {text!r}."
@@ -74,8 +84,8 @@ def _parse_int(description: Description, text: str) -> int:
     return number
 
 
-def _parse_keys(description: Description, text: str) -> KeyHashes:
+def _read(description: Description, text: str, read: Callable[[str], Any]) -> Any:
     try:
-        return parse_api_keys(text)
+        return read(text)
     except ValueError as error:
         raise SettingsError(f"{description.name} {error}") from None

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tasks.api_keys import KeyHashes
+from tasks.callbacks.receivers import Receivers
+from tasks.callbacks.signing import CallbackSecrets
 from tasks.setting import Description, parse_setting, secret, setting
 
 #: As in the examples of Redis's documentation.
@@ -147,6 +149,39 @@ class Settings:
         1,
         31_536_000,
     )
+    callback_secrets: CallbackSecrets = secret(
+        "CELERIAC_CALLBACK_SECRETS",
+        None,
+        "comma-separated `whsec_BASE64` or `name:whsec_BASE64`, which sign callbacks, see callbacks.md; empty: no "
+        "callbacks",
+    )
+    callback_allow: Receivers = setting(
+        "CELERIAC_CALLBACK_ALLOW",
+        None,
+        "comma-separated networks and hosts of one's own to which callbacks may go, by http too, see callbacks.md; "
+        "empty: to public addresses alone, by https",
+    )
+    callback_attempts: int = setting(
+        "CELERIAC_CALLBACK_ATTEMPTS", 9, "attempts after which a callback is given up", 1, 1000
+    )
+    callback_retry_s: int = setting(
+        "CELERIAC_CALLBACK_RETRY_S",
+        5,
+        "from a callback's first attempt to its second, in seconds; each pause is four times the one before, up to "
+        "four hours",
+        1,
+        14_400,
+    )
+    callback_timeout_s: int = setting(
+        "CELERIAC_CALLBACK_TIMEOUT_S", 15, "how long an attempt of a callback may take, in seconds", 1, 300
+    )
+    callback_threads: int = setting(
+        "CELERIAC_CALLBACK_THREADS",
+        32,
+        "attempts of callbacks at once, where `celeriac up` starts their worker; a quarter of them to one host",
+        1,
+        512,
+    )
     version_poll_s: int = setting(
         "CELERIAC_VERSION_POLL_S",
         3,
@@ -255,7 +290,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         SettingsError: a value cannot be used; the sentence names the setting, what was expected, what came.
     """
     source = os.environ if environ is None else environ
-    values: dict[str, Any] = {"api_keys": {}}
+    values: dict[str, Any] = {"api_keys": {}, "callback_secrets": {}, "callback_allow": Receivers()}
     for f in dataclasses.fields(Settings):
         description: Description = f.metadata["description"]
         text = source.get(description.name, "").strip()

@@ -29,7 +29,7 @@ from tasks.heartbeat import Heartbeat
 from tasks.message import TASK_NAME
 from tasks.model_registry import ModelRegistry
 from tasks.pool import Pool
-from tasks.queues import KEEPER_QUEUE, model_of
+from tasks.queues import CALLBACK_QUEUE, KEEPER_QUEUE, model_of
 from tasks.settings import Settings, read_settings
 from tasks.transport.failover import STAY, stay
 from tasks.versions import report
@@ -77,11 +77,11 @@ def prepare(sender: Any, **_: Any) -> None:
     registry = ModelRegistry(client)
     name = None
     try:
-        _check_pool(sender.pool_cls)
         refuse_eviction(client)
         name = served_model(sender.app.amqp.queues.consume_from, settings)
         if name is None:
             return
+        _check_pool(sender.pool_cls)
         opener = _opener(settings)
         trial = Trial(name)
         rollout = _rollout(name, opener, trial, client, registry, sender.hostname, settings)
@@ -107,13 +107,13 @@ def prepare(sender: Any, **_: Any) -> None:
 
 
 def served_model(queues: Iterable[str], settings: Settings) -> str | None:
-    """The model whose queue is the worker's only one; None for the keeper, which serves no model.
+    """The model whose queue is the worker's only one; None for the keeper and the callbacks', who serve no model.
 
     Raises:
         CannotServe: no queue of a model, or several queues.
     """
     names = sorted(queues)
-    if names == [KEEPER_QUEUE]:
+    if names in ([KEEPER_QUEUE], [CALLBACK_QUEUE]):
         return None
     model = model_of(names[0]) if len(names) == 1 else None
     if model is None:

@@ -22,7 +22,7 @@ from tasks import keys
 from tasks.job import Job, new_job_id
 from tasks.job_store import JobStore
 from tasks.payload import encode_arrays
-from tasks.queues import KEEPER_QUEUE, PRIORITY_STEPS, queue_list, queue_of
+from tasks.queues import CALLBACK_QUEUE, KEEPER_QUEUE, PRIORITY_STEPS, queue_list, queue_of
 from tasks.result import result_json
 from tests.system import eventually
 
@@ -58,6 +58,11 @@ class LiveWorker:
     def as_keeper(self) -> LiveWorker:
         """Serve no model but the keeper's periodic work."""
         self._command = self._worker_of(KEEPER_QUEUE, "-B")
+        return self
+
+    def as_callbacks(self, threads: int = 8) -> LiveWorker:
+        """Serve no model but send callbacks."""
+        self._command = self._worker_of(CALLBACK_QUEUE, "-P", "threads", "-c", str(threads))
         return self
 
     @property

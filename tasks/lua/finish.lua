@@ -1,15 +1,18 @@
 -- Give jobs of one model their terminal status, once. The only place where a job ends.
--- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines, 5 quarantine, 6 input_bytes
+-- KEYS: 1 unfinished, 2 running, 3 finished, 4 deadlines, 5 quarantine, 6 input_bytes, 7 callbacks that are due
 -- ARGV: 1 start of job keys, 2 end of input keys, 3 end of result keys, 4 channel, 5 lifetime in s, 6 that in the
---       quarantine, 7 start of idempotency keys, 8 most bytes of inputs there, then for each job: its id, status,
---       the delivery that must still be the job's (empty: any), the number of record fields and values, those in turn,
---       the number of the result's parts and bytes, those in turn
+--       quarantine, 7 start of idempotency keys, 8 most bytes of inputs there, 9 end of callback keys, 10 start of the
+--       key of an owner's callbacks that are due, then for each job: its id, status, the delivery that must still be
+--       the job's (empty: any), the number of record fields and values, those in turn, the number of the result's parts
+--       and bytes, those in turn
 -- Returns for each job 'done', 'missing', 'stale' (it is with another worker), or the terminal status that it has.
 local time = redis.call('TIME')
 local now_us = string.format('%.0f', time[1] * 1000000 + time[2])
 local words, ended, told, counts, freed_bytes = {}, {}, {}, {}, 0
 -- Results of fewer bytes are always taken: they are about what records and messages free.
 local SMALL_BYTES = 1048576
+-- Where the first job stands in ARGV.
+local FIRST = 11
 
 -- Where a job's fields and parts begin, and where the next job does.
 local function bounds(i)
@@ -19,7 +22,7 @@ end
 
 -- Whether the results take more memory than the inputs of their jobs free.
 local function grows()
-  local growth, i = -SMALL_BYTES, 9
+  local growth, i = -SMALL_BYTES, FIRST
   while i <= #ARGV do
     local _, parts, next = bounds(i)
     for part = parts, next - 1 do
@@ -27,7 +30,7 @@ local function grows()
     end
     i = next
   end
-  i = 9
+  i = FIRST
   while growth > 0 and i <= #ARGV do
     growth = growth - (redis.call('HGET', ARGV[1] .. ARGV[i], 'input_bytes') or 0)
     local _, _, next = bounds(i)
@@ -67,9 +70,20 @@ local function keep_or_free(job, id, status)
   return ARGV[5]
 end
 
+-- Record that somebody is to be told of the end, and when: now.
+local function call_back(job, id, lifetime_s)
+  local index = ARGV[10] .. (redis.call('HGET', job, 'owner') or '')
+  redis.call('HSET', job .. ARGV[9], 'status', 'due', 'number', 0, 'round', 0, 'due_at_us', now_us)
+  redis.call('EXPIRE', job .. ARGV[9], lifetime_s)
+  redis.call('ZADD', KEYS[7], now_us, id)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', now_us)
+  redis.call('ZADD', index, string.format('%.0f', now_us + lifetime_s * 1000000), id)
+  redis.call('EXPIRE', index, string.format('%.0f', math.max(lifetime_s, redis.call('TTL', index))))
+end
+
 local function finish(id, status, delivery, fields, parts, next)
   local job = ARGV[1] .. id
-  local current = redis.call('HMGET', job, 'status', 'delivery', 'idempotency', 'input_bytes')
+  local current = redis.call('HMGET', job, 'status', 'delivery', 'idempotency', 'input_bytes', 'callback_url')
   if not current[1] then
     return 'missing'
   elseif current[1] ~= 'queued' and current[1] ~= 'running' then
@@ -87,6 +101,9 @@ local function finish(id, status, delivery, fields, parts, next)
     redis.call('HSET', job .. ARGV[3], unpack(ARGV, parts, next - 1))
     redis.call('EXPIRE', job .. ARGV[3], ARGV[5])
   end
+  if current[5] then
+    call_back(job, id, lifetime_s)
+  end
   freed_bytes = freed_bytes + (current[4] or 0)
   table.insert(ended, id)
   counts[status] = (counts[status] or 0) + 1
@@ -94,7 +111,7 @@ local function finish(id, status, delivery, fields, parts, next)
   return 'done'
 end
 
-local i = 9
+local i = FIRST
 while i <= #ARGV do
   local fields, parts, next = bounds(i)
   table.insert(words, finish(ARGV[i], ARGV[i + 1], ARGV[i + 2], fields, parts, next))

@@ -7,17 +7,19 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from model_store.store import MODEL_NAME, find_models
-from tasks.queues import KEEPER_QUEUE, queue_of
+from tasks.queues import CALLBACK_QUEUE, KEEPER_QUEUE, queue_of
 from tasks.settings import Settings
 from tasks.supervisor.readiness import Alive, BrokerAnswers, HttpAnswers, ModelIsLive
 from tasks.supervisor.service import Role, Service
 
 API_GRACE_S = 10
 KEEPER_GRACE_S = 10
+#: What is not over then is tried again.
+CALLBACKS_GRACE_S = 10
 FLOWER_GRACE_S = 5
 BROKER_GRACE_S = 10
 
-#: The keeper answers nobody. One that cannot start ends long before this.
+#: Keeper and callbacks answer nobody. One that cannot start ends long before this.
 KEEPER_SETTLES_S = 5.0
 
 #: Addresses that mean all of a machine's; asked from within, it is loopback that answers.
@@ -41,7 +43,9 @@ def lineup(settings: Settings, models: Sequence[str]) -> list[Service]:
     """All services, in the order in which they start."""
     broker = [] if settings.redis_url else [_broker()]
     workers = [_worker(model, settings.stop_grace_s, turn) for turn, model in enumerate(models)]
-    return [*broker, *workers, _keeper(), _api(settings), _flower(settings)]
+    # Without a secret there are no callbacks.
+    callbacks = [_callbacks(settings)] if settings.callback_secrets else []
+    return [*broker, *workers, _keeper(), *callbacks, _api(settings), _flower(settings)]
 
 
 def _broker() -> Service:
@@ -64,6 +68,12 @@ def _worker(model: str, grace_s: int, turn: int) -> Service:
 def _keeper() -> Service:
     argv = _worker_argv("-Q", KEEPER_QUEUE, "-n", "keeper@%h", "-B")
     return Service("keeper", Role.KEEPER, argv, KEEPER_GRACE_S, Alive(KEEPER_SETTLES_S))
+
+
+def _callbacks(settings: Settings) -> Service:
+    threads = ("-P", "threads", "-c", str(settings.callback_threads))
+    argv = _worker_argv("-Q", CALLBACK_QUEUE, "-n", "callbacks@%h", *threads)
+    return Service("callbacks", Role.CALLBACKS, argv, CALLBACKS_GRACE_S, Alive(KEEPER_SETTLES_S))
 
 
 def _api(settings: Settings) -> Service:

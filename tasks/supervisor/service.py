@@ -17,6 +17,7 @@ class Role(IntEnum):
 
     BROKER = 10
     FLOWER = 20
+    CALLBACKS = 25
     KEEPER = 30
     WORKER = 40
     API = 50

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.processes import Systems, Up
+from tests.receivers import SECRET
 from tests.stores import make_store
 from tests.system import Running, running
 
@@ -16,6 +17,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     store = make_store(tmp_path_factory.mktemp("store"))
     # One batch at a time, so that a test can occupy a model.
     settings = {"CELERIAC_START_ATTEMPTS": "1", "CELERIAC_LEASE_S": "5", "CELERIAC_PARALLEL_BATCHES": "1"}
+    settings |= {"CELERIAC_CALLBACK_SECRETS": SECRET, "CELERIAC_CALLBACK_ALLOW": "127.0.0.0/8"}
     with running(store, tmp_path_factory.mktemp("var"), **settings) as system:
         yield system
 

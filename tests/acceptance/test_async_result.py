@@ -94,7 +94,7 @@ def test_flower_shows_workers_and_jobs_by_id_and_nothing_of_the_input(system: Ru
             for job_id in (running, queued, done)
         }
         workers = flower.get("/workers").text
-        assert [name for name in (*SERVED, "keeper") if f"{name}@" not in workers] == []
+        assert [name for name in (*SERVED, "keeper", "callbacks") if f"{name}@" not in workers] == []
     for job_id, text in pages.items():
         assert job_id in text
         assert "0.125" not in text

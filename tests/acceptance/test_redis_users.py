@@ -112,7 +112,10 @@ def post(http: httpx.Client, **parameters: str) -> str:
 @pytest.mark.parametrize(
     ("user", "scripts"),
     [
-        ("celeriac-api", ["tasks/lua/submit.lua", "tasks/lua/finish.lua", "tasks/lua/list.lua"]),
+        (
+            "celeriac-api",
+            [*(f"tasks/lua/{name}.lua" for name in ("submit", "finish", "list")), "tasks/callbacks/lua/settle.lua"],
+        ),
         ("celeriac-worker", ["tasks/**/*.lua"]),
     ],
 )

@@ -16,6 +16,7 @@ from tasks.job import Job, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelStatus
 from tests.processes import REAL, Systems, Up, until
+from tests.receivers import SECRET
 
 IN_ORDER = ["api", "workers", "keeper", "flower"]
 
@@ -50,7 +51,7 @@ def test_up_without_a_model_still_serves_and_says_so(systems: Systems) -> None:
 
 
 def test_the_real_services_stop_cleanly(systems: Systems) -> None:
-    system = systems().start(module=REAL)
+    system = systems(CELERIAC_CALLBACK_SECRETS=SECRET).start(module=REAL)
     system.await_line("Models:", 60)
 
     system.process.terminate()
@@ -58,7 +59,7 @@ def test_the_real_services_stop_cleanly(systems: Systems) -> None:
     assert system.code() == 0
     assert not system.processes()
     log = (system.var / "logs" / "supervisord.log").read_text()
-    assert re.findall(r"stopped: (\S+) \(exit status 0\)", log) == ["api", "keeper", "flower", "broker"]
+    assert re.findall(r"stopped: (\S+) \(exit status 0\)", log) == ["api", "keeper", "callbacks", "flower", "broker"]
 
 
 def test_sigkill_of_front_guard_and_supervisord_leaves_nothing_of_the_real_services(systems: Systems) -> None:

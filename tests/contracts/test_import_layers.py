@@ -34,6 +34,11 @@ RECORD_HALF = {
     "tasks.broker",
     "tasks.broker_address",
     "tasks.broker_memory",
+    "tasks.callbacks.callback",
+    "tasks.callbacks.receivers",
+    "tasks.callbacks.signing",
+    "tasks.callbacks.store",
+    "tasks.callbacks.url",
     "tasks.caps",
     "tasks.errors",
     "tasks.finish_listener",
@@ -51,6 +56,7 @@ RECORD_HALF = {
     "tasks.queues",
     "tasks.redis_url",
     "tasks.receipt",
+    "tasks.record_json",
     "tasks.result",
     "tasks.setting",
     "tasks.settings",
@@ -124,7 +130,7 @@ def test_the_api_loads_neither_celery_nor_tensorflow() -> None:
 @pytest.mark.parametrize(
     "module",
     [
-        *("tasks.app", "tasks.keeper", "tasks.predict", "tasks.supervisor.command"),
+        *("tasks.app", "tasks.keeper", "tasks.predict", "tasks.supervisor.command", "tasks.callbacks.attempt_task"),
         *("tasks.inspect_command", "tasks.tune_command"),
     ],
 )

@@ -14,11 +14,15 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from tasks.api_keys import parse_api_keys
+from tasks.callbacks.callback import RECORDED, Attempt, CallbackStatus, Trouble
+from tasks.callbacks.signing import parse_secrets
 from tasks.caps import Caps
 from tasks.job import Failure, FailureType, Status, new_job_id
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry, ModelStatus
+from tests.callback_records import begun, succeeded
 from tests.http_api import make_http, play_worker, publish_models, submit
+from tests.receivers import SECRET
 from tests.stand_in_worker import StandInWorker
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +146,34 @@ def test_a_full_queue_is_answered_as_specified(client: redis.Redis, registry: Mo
     answer = http.post("/v1/models/digits/jobs", json={"instances": [[1, 2, 3, 4]]})
     assert answer.status_code == 429
     check(answer, "/v1/models/{model}/jobs", "post")
+
+
+def test_callbacks_are_answered_as_specified(client: redis.Redis, job_store: JobStore, registry: ModelRegistry) -> None:
+    publish_models(registry)
+    http = make_http(job_store, registry, callback_secrets=parse_secrets(SECRET))
+    row = {"instances": [[1, 2, 3, 4]], "parameters": {"callback_url": "https://hooks.example/"}}
+    plain, waiting, tried = submit(http), submit(http, json=row), submit(http, json=row)
+    play_worker(job_store, tried)
+    job, one = job_store.get(tried), begun(client, job_store.get(tried))
+    attempt = Attempt(number=one.number, started_at_us=one.started_at_us, took_ms=2.0, trouble=Trouble.TIMED_OUT)
+    job_store.callbacks.settle(job, attempt, CallbackStatus.GIVEN_UP)
+    begun(client, succeeded(job_store))
+    for job_id in (plain, waiting, tried, new_job_id()):
+        check(http.get(f"/v1/jobs/{job_id}/callback"), "/v1/jobs/{job_id}/callback")
+    for query in ("", "status=due", "limit=0"):
+        check(http.get(f"/v1/callbacks?{query}"), "/v1/callbacks")
+    for job_id in (plain, waiting, tried):
+        path = "/v1/jobs/{job_id}/callback:redeliver"
+        check(http.post(f"/v1/jobs/{job_id}/callback:redeliver"), path, "post")
+    check(http.get(f"/v1/jobs/{tried}"), "/v1/jobs/{job_id}")
+
+
+def test_it_names_the_statuses_and_troubles_of_callbacks_that_there_are() -> None:
+    properties = SPECIFICATION["components"]["schemas"]["Callback"]["properties"]
+    assert properties["status"]["enum"] == list(CallbackStatus)
+    assert properties["attempts"]["items"]["properties"]["trouble"]["enum"] == [None, *Trouble]
+    query = {one["name"]: one for one in SPECIFICATION["paths"]["/v1/callbacks"]["get"]["parameters"]}
+    assert query["status"]["schema"]["enum"] == list(RECORDED)
 
 
 def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry: ModelRegistry) -> None:

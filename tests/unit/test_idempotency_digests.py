@@ -49,6 +49,7 @@ def test_a_key_means_something_for_one_owner_and_one_model_alone() -> None:
         (*REQUEST[:2], Parameters(lane=Lane.BULK), b"{}"),
         (*REQUEST[:2], Parameters(min_score=0.0), b"{}"),
         (*REQUEST[:2], Parameters(signature="predict"), b"{}"),
+        (*REQUEST[:2], Parameters(callback_url="https://hooks.example/"), b"{}"),
         (*REQUEST[:3], b"{ }"),
         (*REQUEST[:3], b""),
     ],
