@@ -159,7 +159,7 @@ def test_pictures_come_as_bytes_as_structs_and_as_paths_beside_the_file(tmp_path
 
 def test_a_model_of_pictures_takes_arrays_too(tmp_path: Path) -> None:
     array = np.zeros((3, 96, 96, 3), "float32")
-    rows = read_all(open_source(save(tmp_path, image=column_of(array, "list")), PICTURE))
+    rows = read_all(open_source(save(tmp_path, image=column_of(array, "list"), path=["a", "b", "c"]), PICTURE))
     np.testing.assert_array_equal(array_of(rows, "image"), array)
 
 

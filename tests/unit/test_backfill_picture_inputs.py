@@ -146,12 +146,21 @@ def test_tables_of_text_may_name_pictures(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("label,path,name\n3,1.png,a\n4,2.png,b\n")
     rows = read_all(open_source(str(tmp_path / "x.csv"), PICTURE, ReadOptions(id_column="name")))
     assert (keys_of(rows), len(pictures_of(rows))) == (["a", "b"], 2)
-    lines = ['{"image": "1.png", "id": "a"}', '"2.png"', '{"instance": {"b64": "iVBORw0KGgo="}}', "[1]", "{}"]
+    lines = [
+        '{"image": "1.png", "id": "a"}',
+        '"2.png"',
+        '{"instance": {"b64": "iVBORw0KGgo="}}',
+        "[1]",
+        "{}",
+        '"\\ud800.png"',
+        '"\\u0000"',
+    ]
     (tmp_path / "x.jsonl").write_text("\n".join(lines))
     rows = read_all(open_source(str(tmp_path / "x.jsonl"), PICTURE))
-    assert keys_of(rows) == ["a", "1", "2", "3", "4"]
+    assert keys_of(rows) == ["a", "1", "2", "3", "4", "5", "6"]
     assert pictures_of(rows) == [PNG + b"1.png", PNG + b"2.png", PNG]
-    assert list(refusals_of(rows)) == [3, 4]
+    assert list(refusals_of(rows)) == [3, 4, 5, 6]
+    assert refusals_of(rows)[5].startswith("\\ud800.png cannot be read")
 
 
 def test_a_portion_of_pictures_has_no_more_bytes_than_asked_for(tmp_path: Path) -> None:

@@ -188,6 +188,19 @@ def test_a_header_alone_is_an_input_without_rows(tmp_path: Path) -> None:
     assert (source.total_rows, read_all(source)) == (0, [])
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_name_also_where_utf_8_is_said(tmp_path: Path) -> None:
+    name = write(tmp_path / "x.csv", "\ufeffx\n1\n")
+    for options in (None, ReadOptions(encoding="UTF8")):
+        assert rows_of(read_all(open_source(name, fit_of("float32"), options)), "x") == [1]
+
+
+def test_a_record_of_empty_cells_is_a_row_and_a_blank_line_is_none(tmp_path: Path) -> None:
+    fit = Fit("m", {"a": RowSpec("string", ()), "b": RowSpec("string", ())})
+    source = open_source(write(tmp_path / "x.tsv", "a\tb\n1\t2\n\n\t\n"), fit)
+    assert rows_of(read_all(source), "b") == [b"2", b""]
+    assert source.total_rows == 2
+
+
 def test_an_encoding_can_be_said_and_must_be_known(tmp_path: Path) -> None:
     name = write(tmp_path / "x.csv", "a,b\n1,größe\n".encode("cp1252"))
     assert rows_of(read_all(open_source(name, TWO, ReadOptions(encoding="cp1252"))), "b") == ["größe".encode()]

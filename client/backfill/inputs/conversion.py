@@ -37,7 +37,7 @@ def fit_rows(array: Array, spec: RowSpec, where: str, round_floats: bool = False
 
 def mismatch(where: str, spec: RowSpec, array: Array) -> Refused:
     """The refusal of an array whose dtype or shape is another one."""
-    found = STRING if array.dtype.kind in "US" else array.dtype.name
+    found = STRING if array.dtype.kind in "USO" else array.dtype.name
     shape = shape_text(array.shape[1:]) if array.ndim > 1 else "()"
     return Refused(f"{where}: expected {spec} in each row, found {found} of shape {shape}.")
 
