@@ -89,8 +89,16 @@ def _refuse_what_is_there(files: OutputFiles) -> None:
 
 def _refuse_inputs(files: OutputFiles, inputs: Sequence[str]) -> None:
     for path in (*files.written, files.checkpoint):
-        if any(path.exists() and Path(name).exists() and path.samefile(name) for name in inputs):
+        if any(_is_same(path, name) for name in inputs):
             raise OutputError(f"{path} is read as input; a backfill cannot write there too. Name another output.")
+
+
+def _is_same(path: Path, name: str) -> bool:
+    try:
+        return path.samefile(name)
+    except (OSError, ValueError):
+        # One of them is not there, or no name of a file, such as a pattern.
+        return False
 
 
 def _tidy_finished(files: OutputFiles) -> None:

@@ -108,7 +108,7 @@ def test_an_input_is_never_written_to_even_with_a_restart(tmp_path: Path, monkey
     monkeypatch.chdir(tmp_path)
     for restart in (False, True):
         with pytest.raises(OutputError, match="is read as input"):
-            begin_or_resume(rows, IDENTITY, restart, ["rows.jsonl", "*.csv"])
+            begin_or_resume(rows, IDENTITY, restart, ["*.csv", "x" * 1000, "\0", "rows.jsonl"])
     assert rows.read_text() == "rows\n"
 
 
