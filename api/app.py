@@ -12,8 +12,10 @@ from api import (
     index,
     job_result,
     list_models,
+    many_results,
     metrics,
     query_jobs,
+    submit_bulk,
     submit_job,
 )
 from api.auth import install_auth
@@ -28,7 +30,19 @@ from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
 from tasks.settings import Settings
 
-ENDPOINTS = (submit_job, get_job, cancel_job, job_result, query_jobs, list_models, health, metrics, index)
+ENDPOINTS = (
+    submit_job,
+    submit_bulk,
+    get_job,
+    cancel_job,
+    job_result,
+    query_jobs,
+    many_results,
+    list_models,
+    health,
+    metrics,
+    index,
+)
 
 #: A form has pictures and six parameters, none of them long.
 MAX_FORM_PARTS = MAX_PICTURES + 16

@@ -25,13 +25,18 @@ def owner() -> str:
     return name
 
 
+def is_own(job: Job) -> bool:
+    """Whether the current request may see the job."""
+    return not services().settings.api_keys or job.owner == owner()
+
+
 def check_owner(job: Job) -> Job:
     """The job itself, if the current request may see it.
 
     Raises:
         JobNotFound: it is another owner's, which is not said.
     """
-    if services().settings.api_keys and job.owner != owner():
+    if not is_own(job):
         raise JobNotFound(f"There is no job {job.id}.")
     return job
 

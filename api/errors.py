@@ -25,6 +25,7 @@ from tasks.errors import (
     JobUnfinished,
     MemoryFull,
     ModelUnknown,
+    QueueFull,
 )
 from tasks.job import Job, Status
 
@@ -170,6 +171,7 @@ FROM_OTHER_PACKAGES: Mapping[type[Exception], tuple[int, str]] = {
     JobUnfinished: (409, "job_not_finished"),
     JobGone: (410, "job_gone"),
     IdempotencyKeyReused: (422, "idempotency_key_reused"),
+    QueueFull: (429, "queue_full"),
     MemoryFull: (429, "memory_full"),
     BrokerUnavailable: (503, "broker_unavailable"),
 }
@@ -199,6 +201,14 @@ def describe(error: Exception) -> dict[str, str]:
     return described
 
 
+def status_and_headers(error: Exception) -> tuple[int, Mapping[str, str]]:
+    """The status of an answer that says nothing but this error, and what its headers say of it."""
+    if isinstance(error, ApiError):
+        return error.status, error.headers
+    status, _ = FROM_OTHER_PACKAGES[type(error)]
+    return status, {"Retry-After": RETRY_AFTER_S[status]} if status in RETRY_AFTER_S else {}
+
+
 def no_result(job: Job) -> Exception:
     """Why a job has no result, though somebody asks for it."""
     if job.status is Status.FAILED:
@@ -215,12 +225,8 @@ def no_result(job: Job) -> Exception:
 def _answer(error: Exception) -> Response:
     if isinstance(error, HTTPException):
         return _answer_http(error)
-    if isinstance(error, ApiError):
-        return json_response({"error": describe(error)}, error.status, error.headers)
-    if type(error) in FROM_OTHER_PACKAGES:
-        status, _ = FROM_OTHER_PACKAGES[type(error)]
-        headers = {"Retry-After": RETRY_AFTER_S[status]} if status in RETRY_AFTER_S else {}
-        return json_response({"error": describe(error)}, status, headers)
+    if isinstance(error, ApiError) or type(error) in FROM_OTHER_PACKAGES:
+        return json_response({"error": describe(error)}, *status_and_headers(error))
     # The exception's own text may hold what the client sent: the log gets its type and where it came from.
     frames = "".join(traceback.format_tb(error.__traceback__))
     logger.error("Unexpected %s in %s\n%s", type(error).__name__, request.endpoint, frames)
@@ -242,6 +248,6 @@ def _answer_http(error: HTTPException) -> Response:
 
 def _size_limits(config: Mapping[str, Any]) -> str:
     return (
-        f"A body has at most {config['MAX_CONTENT_LENGTH']} bytes; a form at most {config['MAX_FORM_PARTS']} parts, "
+        f"A body has at most {config['MAX_CONTENT_LENGTH']} bytes; a form at most {request.max_form_parts} parts, "
         f"and {config['MAX_FORM_MEMORY_SIZE']} bytes in its text fields."
     )

@@ -9,6 +9,7 @@ import hashlib
 import re
 
 import orjson
+from flask import request
 
 from api.errors import InvalidHeader
 from api.parameters import Parameters
@@ -18,6 +19,12 @@ HEADER = "Idempotency-Key"
 MAX_KEY_CHARACTERS = 255
 
 _VISIBLE = re.compile(r"[!-~]+")
+
+
+def read_key() -> str | None:
+    """That of the current request, if it has one; raises what `check_key` does."""
+    key = request.headers.get(HEADER)
+    return None if key is None else check_key(key)
 
 
 def check_key(key: str) -> str:
@@ -38,6 +45,11 @@ def check_key(key: str) -> str:
 def key_digest(owner: str, model: str, key: str) -> str:
     """SHA-256, in hex, of a key within its scope: the same key of another owner or for another model is another."""
     return hashlib.sha256(orjson.dumps([owner, model, key])).hexdigest()
+
+
+def item_key_digest(owner: str, model: str, key: str, index: int) -> str:
+    """The digest of the key of one item of a bulk request, of which `key` is; no single job's key has the same."""
+    return hashlib.sha256(orjson.dumps([owner, model, key, index])).hexdigest()
 
 
 def request_digest(version: str | None, content_type: str, parameters: Parameters, body: bytes) -> str:

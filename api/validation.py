@@ -33,6 +33,13 @@ class Input:
     rows: int
 
 
+def check_job_pictures(files: Sequence[bytes], max_pixels: int, signature: Signature) -> Input:
+    """A job's picture or pictures; raises what `check_picture` and `check_pictures` do."""
+    if len(files) == 1 and signature.fixed_rows in (None, 1):
+        return check_picture(files[0], max_pixels)
+    return check_pictures(files, max_pixels, signature)
+
+
 def check_picture(data: bytes, max_pixels: int) -> Input:
     """A picture; its content type is judged by its bytes.
 
@@ -92,6 +99,34 @@ def check_json(document: Mapping[str, Any], signature: Signature, max_bytes: int
         raise InvalidBody("body", "exactly one of instances and inputs", " and ".join(given) or "none of them")
     field = given[0]
     tensors = (_columns if field == "instances" else _by_name)(document[field], signature)
+    return _check_tensors(tensors, signature, field, max_bytes)
+
+
+def check_rows(rows: Sequence[Any], signature: Signature, max_bytes: int) -> Input:
+    """Rows in JSON that came one by one, as one job.
+
+    Args:
+        rows: of each its value, where the model has one input, or an object with the value of each input. Inputs that
+            have no rows have the same value in all of them.
+        signature: of the model.
+        max_bytes: most bytes as arrays.
+
+    Raises:
+        InvalidInput: values that do not fit the signature, or that need more than `max_bytes`.
+    """
+    columns = [_by_name(row, signature) for row in rows]
+    tensors: dict[str, Any] = {}
+    for name in signature.inputs:
+        tensors[name] = [column[name] for column in columns]
+        if name not in signature.row_inputs:
+            shared = tensors[name][0]
+            if any(value != shared for value in tensors[name]):
+                raise InvalidInput(f"inputs.{name}", "one value for all rows of a job, since it has none", "several")
+            tensors[name] = shared
+    return _check_tensors(tensors, signature, "inputs", max_bytes)
+
+
+def _check_tensors(tensors: Mapping[str, Any], signature: Signature, field: str, max_bytes: int) -> Input:
     arrays = {name: _array(tensors[name], spec, f"{field}.{name}") for name, spec in signature.inputs.items()}
     rows = _check_fit(arrays, signature, field)
     content_type, payload = encode_arrays(arrays)

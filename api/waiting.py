@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from api.errors import InvalidParameter
+from api.errors import InvalidBody, InvalidParameter
+from api.request_body import json_kind
 from tasks.finish_listener import Watch
 from tasks.job import Job
 from tasks.job_store import JobStore
 
 #: The longest wait that can be asked for.
 MAX_WAIT_S = 60
+
+_EXPECTED = f"a number of seconds from 0 to {MAX_WAIT_S}"
 
 
 @dataclass(frozen=True)
@@ -61,15 +65,31 @@ class Waiters:
     @contextmanager
     def place(self, job_id: str, timeout_s: float) -> Iterator[Place]:
         """A place to wait in, if there is one; nothing that happens to the job from here on is missed."""
-        if timeout_s <= 0 or not self._take():
-            yield Place(self._store, job_id, 0, None)
-            return
-        try:
+        with self._seat(timeout_s) as has_seat:
+            if not has_seat:
+                yield Place(self._store, job_id, 0, None)
+                return
             with self._store.watch(job_id) as watch:
                 yield Place(self._store, job_id, timeout_s, watch)
+
+    @contextmanager
+    def watch_any(self, job_ids: Iterable[str], timeout_s: float) -> Iterator[Watch | None]:
+        """A place to wait in for the next of several jobs to end; None when there is none, or nobody wants to wait."""
+        with self._seat(timeout_s) as has_seat:
+            if not has_seat:
+                yield None
+                return
+            with self._store.watch_any(job_ids) as watch:
+                yield watch
+
+    @contextmanager
+    def _seat(self, timeout_s: float) -> Iterator[bool]:
+        has_seat = timeout_s > 0 and self._take()
+        try:
+            yield has_seat
         finally:
             with self._lock:
-                self.held -= 1
+                self.held -= has_seat
 
     def _take(self) -> bool:
         with self._lock:
@@ -93,5 +113,18 @@ def parse_wait(text: str) -> float:
     except ValueError:
         seconds = math.nan
     if not 0 <= seconds <= MAX_WAIT_S:
-        raise InvalidParameter("wait", f"a number of seconds from 0 to {MAX_WAIT_S}", repr(text[:40]))
+        raise InvalidParameter("wait", _EXPECTED, repr(text[:40]))
     return seconds
+
+
+def check_wait(value: Any) -> float:
+    """Seconds from `wait` in a JSON document.
+
+    Raises:
+        InvalidBody: it is no number from 0 to `MAX_WAIT_S`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidBody("wait", _EXPECTED, f"a JSON {json_kind(value)}")
+    if not 0 <= value <= MAX_WAIT_S:
+        raise InvalidBody("wait", _EXPECTED, str(value)[:40])
+    return value

@@ -5,11 +5,13 @@ A client of any kind sends these and reads the answers with `client.reply`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from client.input_file import InputFile
+from client.job_options import JobOptions
+from client.payload import JSON, Payload
 
 
 @dataclass(frozen=True)
@@ -33,45 +35,9 @@ class Call:
     held_s: float = 0.0
 
 
-@dataclass(frozen=True)
-class JobOptions:
-    """What a job may be submitted with; None and False leave it to the server.
-
-    Attributes:
-        lane: "interactive" or "bulk".
-        min_score: Detectors: the least score of a detection that is answered.
-        max_detections: Detectors: the most detections of a picture that are answered.
-        annotate: Detectors: also draw the boxes.
-        expires_in_s: Not run later than this after its submission, in s.
-        tag: A word of the client's own, kept with the job.
-        signature: Which of the model's signatures to run, by name; None for its default one.
-    """
-
-    lane: str | None = None
-    min_score: float | None = None
-    max_detections: int | None = None
-    annotate: bool = False
-    expires_in_s: float | None = None
-    tag: str | None = None
-    signature: str | None = None
-
-    def to_query(self) -> dict[str, str]:
-        """The options that are set, as query parameters."""
-        values = {
-            "lane": self.lane,
-            "min_score": self.min_score,
-            "max_detections": self.max_detections,
-            "annotate": "true" if self.annotate else None,
-            "expires_in_s": self.expires_in_s,
-            "tag": self.tag,
-            "signature": self.signature,
-        }
-        return {name: str(value) for name, value in values.items() if value is not None}
-
-
 def submit_call(
     model: str,
-    inputs: InputFile,
+    inputs: Payload,
     options: JobOptions,
     version: int | str | None = None,
     idempotency_key: str | None = None,
@@ -85,32 +51,102 @@ def submit_call(
         version: its number, or a label such as `stable`.
         idempotency_key: the same for each try of one submission makes all of them the same job.
     """
-    chosen = "" if version is None else f"/versions/{_segment(str(version))}"
-    key = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-    return Call(
-        "POST",
-        f"/v1/models/{_segment(model)}{chosen}/jobs",
-        params=options.to_query(),
-        headers={"Content-Type": inputs.content_type, **key},
-        content=inputs.content,
-    )
+    headers = {"Content-Type": inputs.content_type, **_key(idempotency_key)}
+    return Call("POST", f"{_served(model, version)}/jobs", options.to_query(), headers, inputs.content)
 
 
-def job_call(job_id: str, wait_s: float = 0.0) -> Call:
-    """Ask for a job's record, held back up to `wait_s` until the job ends."""
-    params = {"wait": f"{wait_s:.3f}".rstrip("0").rstrip(".")} if wait_s > 0 else {}
-    return Call("GET", f"/v1/jobs/{_segment(job_id)}", params=params, held_s=wait_s)
+def bulk_call(
+    model: str,
+    inputs: Payload,
+    options: JobOptions,
+    rows_per_job: int,
+    version: int | str | None = None,
+    idempotency_key: str | None = None,
+) -> Call:
+    """Submit many jobs in one request, as `submit_call` does one; each has so many of the rows."""
+    params = {**options.to_query(), "rows_per_job": str(rows_per_job)}
+    headers = {"Content-Type": inputs.content_type, **_key(idempotency_key)}
+    return Call("POST", f"{_served(model, version)}/jobs:bulk", params, headers, inputs.content)
+
+
+def query_call(job_ids: Sequence[str], wait_s: float = 0.0) -> Call:
+    """Ask for many records, held back up to `wait_s` until one of those jobs ends that had not."""
+    body = {"ids": list(job_ids), **({"wait": wait_s} if wait_s > 0 else {})}
+    return Call("POST", "/v1/jobs:query", headers={"Content-Type": JSON}, content=_json(body), held_s=wait_s)
 
 
 def result_call(job_id: str, media_type: str, row: int | None = None) -> Call:
     """Ask for a job's result in one format; for the drawing of one row where the job has several pictures."""
     params = {} if row is None else {"row": str(row)}
-    return Call("GET", f"/v1/jobs/{_segment(job_id)}/result", params=params, headers={"Accept": media_type})
+    return Call("GET", f"{_job(job_id)}/result", params=params, headers={"Accept": media_type})
+
+
+def results_call(job_ids: Sequence[str], media_type: str) -> Call:
+    """Ask for the results of many jobs, as JSON or `.npz`; those that have none are left out."""
+    headers = {"Content-Type": JSON, "Accept": media_type}
+    return Call("POST", "/v1/jobs:results", headers=headers, content=_json({"ids": list(job_ids)}))
+
+
+def free_call(job_ids: Sequence[str]) -> Call:
+    """Delete the results of many finished jobs."""
+    return Call("POST", "/v1/jobs:free", headers={"Content-Type": JSON}, content=_json({"ids": list(job_ids)}))
+
+
+def cancel_call(job_id: str) -> Call:
+    """Cancel a job."""
+    return Call("DELETE", _job(job_id))
+
+
+def delete_result_call(job_id: str) -> Call:
+    """Delete the result of a job that has ended."""
+    return Call("DELETE", f"{_job(job_id)}/result")
+
+
+def jobs_call(filters: Mapping[str, str | None], after: str | None, limit: int) -> Call:
+    """Ask for a page of one's own jobs, newest first."""
+    asked = {**filters, "after": after, "limit": str(limit)}
+    return Call("GET", "/v1/jobs", params={name: value for name, value in asked.items() if value is not None})
 
 
 def models_call() -> Call:
     """Ask for all models."""
     return Call("GET", "/v1/models")
+
+
+def model_call(model: str) -> Call:
+    """Ask for one model."""
+    return Call("GET", _served(model))
+
+
+def pause_call(model: str) -> Call:
+    """Stop the model's queue; what is submitted waits."""
+    return Call("POST", f"{_served(model)}:pause")
+
+
+def resume_call(model: str) -> Call:
+    """Let the model's queue go on."""
+    return Call("POST", f"{_served(model)}:resume")
+
+
+def health_call() -> Call:
+    """Ask whether the API is up."""
+    return Call("GET", "/healthz")
+
+
+def _served(model: str, version: int | str | None = None) -> str:
+    return f"/v1/models/{_segment(model)}" + ("" if version is None else f"/versions/{_segment(str(version))}")
+
+
+def _job(job_id: str) -> str:
+    return f"/v1/jobs/{_segment(job_id)}"
+
+
+def _key(idempotency_key: str | None) -> dict[str, str]:
+    return {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+
+
+def _json(body: Mapping[str, object]) -> bytes:
+    return json.dumps(body).encode()
 
 
 def _segment(name: str) -> str:

@@ -5,31 +5,29 @@ from __future__ import annotations
 import functools
 import json
 import sys
-import uuid
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from client.address import DEFAULT_URL
 from client.answer import MEDIA_TYPES, check_destination, choose_format, print_answer, save
-from client.api_client import DEFAULT_URL, ApiClient
-from client.call import JobOptions
+from client.celeriac import Celeriac
 from client.command_group import EXIT_FAILED, CommandGroup
 from client.errors import ClientError, Unreachable
-from client.input_file import InputFile, read_input, read_together
-from client.job import Job
-from client.retry import Patience, with_retries
+from client.input_file import read_input, read_together
+from client.payload import Payload
+from client.retry import Patience
 from client.tables import console, failure_lines, models_table
 from client.wait_option import WaitCommand
-from client.waiting import wait_for_job
 
 #: Long enough for a server that is being restarted.
 SUBMIT_PATIENCE = Patience(total_s=15.0)
 
 
 def server_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what every command that asks a server takes; the command gets an `ApiClient` first, and `as_json`."""
+    """Add what every command that asks a server takes; the command gets a `Celeriac` first, and `as_json`."""
 
     @click.option(
         "--url", envvar="CELERIAC_URL", default=DEFAULT_URL, show_default=True, show_envvar=True, help="The server."
@@ -38,7 +36,7 @@ def server_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, also on a terminal.")
     @functools.wraps(command)
     def with_client(url: str, api_key: str | None, **values: Any) -> None:
-        with ApiClient(url, api_key) as api:
+        with Celeriac(url, api_key, on_trouble=_tell_trouble) as api:
             command(api, **values)
 
     return with_client
@@ -72,7 +70,7 @@ def main() -> None:
 @click.option("--content-type", metavar="TYPE", help="What the files are; else their suffixes say it.")
 @server_options
 def submit(
-    api: ApiClient,
+    api: Celeriac,
     model: str,
     files: tuple[str, ...],
     version: str | None,
@@ -92,7 +90,8 @@ def submit(
     for names in [files] if together else [(name,) for name in files]:
         name = f"{len(names)} files together" if together else names[0]
         try:
-            job = _submit(api, model, _read(names, together, content_type), JobOptions(**options), version)
+            inputs = _read(names, together, content_type)
+            job = api.patient(SUBMIT_PATIENCE).submit(model, inputs, version=version, **options)
         except Unreachable as error:
             # The files after it would fare no better.
             raise Unreachable(f"{name}: {error}" + (" Stopped here." if names[-1] != files[-1] else "")) from error
@@ -100,7 +99,7 @@ def submit(
             click.echo(f"{name}: {error}", err=True)
             has_failed = True
         else:
-            click.echo(json.dumps(job.body) if as_json else job.id)
+            click.echo(json.dumps(job.record) if as_json else job.id)
     if has_failed:
         sys.exit(EXIT_FAILED)
 
@@ -130,7 +129,7 @@ def submit(
 @click.option("--row", type=click.IntRange(min=0), metavar="N", help="Which drawing, of a job of several pictures.")
 @server_options
 def result(
-    api: ApiClient,
+    api: Celeriac,
     job_id: str,
     wait_s: float,
     output: Path | None,
@@ -147,9 +146,9 @@ def result(
     chosen = choose_format(asked, output)
     check_destination(chosen, output, is_terminal)
     patience = Patience(total_s=min(Patience.total_s, wait_s))
-    job = wait_for_job(api, job_id, wait_s, patience, _tell_trouble)
+    job = api.patient(patience).get_job(job_id, wait_s)
     job.require_result()
-    content = _fetch(api, job, chosen, row, patience)
+    content = job.result_as(MEDIA_TYPES[chosen], row)
     if output is None:
         print_answer(content, chosen, as_table=is_terminal and not as_json and asked is None)
     else:
@@ -158,34 +157,21 @@ def result(
 
 @main.command(epilog=_examples("celeriac models", "celeriac models --json | jq '.models[].name'"))
 @server_options
-def models(api: ApiClient, as_json: bool) -> None:
+def models(api: Celeriac, as_json: bool) -> None:
     """List the models: whether they are ready, what they take, how many jobs wait."""
-    answer = api.list_models()
+    served = api.models()
     if as_json:
-        click.echo(json.dumps(answer))
+        click.echo(json.dumps({"models": served}))
         return
-    console().print(models_table(answer["models"]))
-    for line in failure_lines(answer["models"]):
+    console().print(models_table(served))
+    for line in failure_lines(served):
         click.echo(line)
 
 
-def _read(names: Sequence[str], together: bool, content_type: str | None) -> InputFile:
+def _read(names: Sequence[str], together: bool, content_type: str | None) -> Payload:
     if together:
         return read_together(names, sys.stdin.buffer, content_type)
     return read_input(names[0], sys.stdin.buffer, content_type)
-
-
-def _submit(api: ApiClient, model: str, inputs: InputFile, options: JobOptions, version: str | None) -> Job:
-    key = str(uuid.uuid4())
-    return with_retries(
-        lambda: api.submit(model, inputs, options, version, idempotency_key=key), SUBMIT_PATIENCE, _tell_trouble
-    )
-
-
-def _fetch(api: ApiClient, job: Job, chosen: str, row: int | None, patience: Patience) -> bytes:
-    if chosen == "json" and job.result is not None:
-        return json.dumps(job.result, ensure_ascii=False).encode()
-    return with_retries(lambda: api.get_result(job.id, MEDIA_TYPES[chosen], row), patience, _tell_trouble)
 
 
 def _tell_trouble(error: ClientError) -> None:

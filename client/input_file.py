@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import httpx
 
 from client.errors import InputFileError
+from client.payload import Payload
 
 STANDARD_INPUT = "-"
 
@@ -28,15 +28,7 @@ CONTENT_TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class InputFile:
-    """What is sent for one job: the file's bytes, unchanged, and their content type."""
-
-    content: bytes
-    content_type: str
-
-
-def read_input(name: str, stdin: BinaryIO, content_type: str | None = None) -> InputFile:
+def read_input(name: str, stdin: BinaryIO, content_type: str | None = None) -> Payload:
     """Read a file, or standard input when the name is "-".
 
     Args:
@@ -47,14 +39,14 @@ def read_input(name: str, stdin: BinaryIO, content_type: str | None = None) -> I
     Raises:
         InputFileError: The content type is not known, or the file cannot be read or is empty.
     """
-    resolved = content_type or _content_type_of(name)
-    content = stdin.read() if name == STANDARD_INPUT else _read(Path(name))
+    resolved = content_type or content_type_of(name)
+    content = stdin.read() if name == STANDARD_INPUT else read_file(Path(name))
     if not content:
         raise InputFileError("It is empty; a job needs inputs.")
-    return InputFile(content, resolved)
+    return Payload(content, resolved)
 
 
-def read_together(names: Sequence[str], stdin: BinaryIO, content_type: str | None = None) -> InputFile:
+def read_together(names: Sequence[str], stdin: BinaryIO, content_type: str | None = None) -> Payload:
     """Read several pictures as the inputs of one job: a form with a field `image` for each, in their order.
 
     Raises:
@@ -66,11 +58,22 @@ def read_together(names: Sequence[str], stdin: BinaryIO, content_type: str | Non
             files.append(read_input(name, stdin, content_type))
         except InputFileError as error:
             raise InputFileError(f"{name}: {error}") from None
-    form = httpx.Request("POST", "", files=[("image", ("picture", file.content, file.content_type)) for file in files])
-    return InputFile(form.read(), form.headers["Content-Type"])
+    return picture_form(files)
 
 
-def _content_type_of(name: str) -> str:
+def picture_form(pictures: Sequence[Payload]) -> Payload:
+    """Several pictures as one payload: a form with a field `image` for each, in their order."""
+    files = [("image", ("picture", picture.content, picture.content_type)) for picture in pictures]
+    form = httpx.Request("POST", "", files=files)
+    return Payload(form.read(), form.headers["Content-Type"])
+
+
+def content_type_of(name: str) -> str:
+    """The content type that a file's suffix says.
+
+    Raises:
+        InputFileError: It is none that is known.
+    """
     if name == STANDARD_INPUT:
         raise InputFileError("Standard input has no suffix; say what it is, such as --content-type application/x-npy.")
     suffix = Path(name).suffix
@@ -82,7 +85,12 @@ def _content_type_of(name: str) -> str:
         raise InputFileError(f"Expected a file ending in {known}; {found}. Or say --content-type.") from None
 
 
-def _read(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """A file's content.
+
+    Raises:
+        InputFileError: It cannot be read.
+    """
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:

@@ -1,66 +1,155 @@
-"""A job as the server tells it."""
+"""A submitted job, to be asked about: `Job` for threads, `AsyncJob` for asyncio."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from math import inf
 from typing import Any
 
-from client.errors import JobFailed, JobUnfinished, UnexpectedReply
-
-TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
-
-_ENDED_WITHOUT_RESULT = {
-    "failed": "It failed; the server did not say why.",
-    "cancelled": "It was cancelled.",
-    "expired": "It expired: its deadline passed before it ran.",
-}
+from client.arrays import Answer
+from client.driver import AsyncDriver, Driver
+from client.procedures import Procedures
+from client.record import JobRecord
 
 
-@dataclass(frozen=True)
-class Job:
-    """One job's record at one moment.
+class _Known:
+    """What is known of a job without asking: its record as it was when the server was last asked."""
 
-    Attributes:
-        id: The job's id.
-        status: queued, running, succeeded, failed, cancelled or expired; the last four never change.
-        failure: Why it failed, a sentence; None unless it did.
-        result: The result where the record brings it along; None otherwise.
-        body: The whole record as the server sent it.
-    """
+    def __init__(self, record: JobRecord) -> None:
+        self._record = record
 
-    id: str
-    status: str
-    failure: str | None
-    result: Mapping[str, Any] | None
-    body: Mapping[str, Any]
+    @property
+    def id(self) -> str:
+        """The job's id, also for `GET /v1/jobs/{id}`, Flower and the logs."""
+        return self._record.id
 
-    @classmethod
-    def from_json(cls, body: Mapping[str, Any]) -> Job:
-        """The job in an answer of the API.
+    @property
+    def model(self) -> str:
+        """The model's name."""
+        return self._record.model
 
-        Raises:
-            UnexpectedReply: The answer has no id or no status.
-        """
-        job_id, status = body.get("id"), body.get("status")
-        if not isinstance(job_id, str) or not isinstance(status, str):
-            raise UnexpectedReply("Expected a job with an id and a status; the answer has none. Is this a Celeriac?")
-        return cls(job_id, status, (body.get("failure") or {}).get("message"), body.get("result"), body)
+    @property
+    def status(self) -> str:
+        """When the server was last asked: queued, running, succeeded, failed, cancelled or expired."""
+        return self._record.status
 
     @property
     def is_finished(self) -> bool:
-        """Whether the status is terminal."""
-        return self.status in TERMINAL
+        """Whether the status, when the server was last asked, was one that never changes."""
+        return self._record.is_finished
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """The whole record as the server told it last; its fields are in docs/http.md."""
+        return self._record.body
 
     def require_result(self) -> None:
-        """Return only when the job succeeded.
+        """Return only when the job, when the server was last asked, had succeeded.
 
         Raises:
-            JobUnfinished: It is queued or running.
-            JobFailed: It ended without a result; the sentence says why.
+            JobUnfinished: It had not ended.
+            JobFailed: It had ended without a result; the sentence says why.
         """
+        self._record.require_result()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} of {self.model}: {self.status}>"
+
+
+class Job(_Known):
+    """A job of a `Celeriac`. Each method may raise `ClientError`."""
+
+    def __init__(self, record: JobRecord, driver: Driver, procedures: Procedures) -> None:
+        super().__init__(record)
+        self._driver = driver
+        self._procedures = procedures
+
+    def refresh(self) -> Job:
+        """Ask the server once; the job itself."""
+        self._record = self._driver.run(self._procedures.job(self.id))
+        return self
+
+    def wait(self, timeout_s: float | None = None) -> Job:
+        """Wait until the job has ended, or for so many seconds; the job itself, whose `status` says which."""
         if not self.is_finished:
-            raise JobUnfinished(f"Job {self.id} is {self.status}, not finished; ask again later, or with --wait.")
-        if self.status in _ENDED_WITHOUT_RESULT:
-            reason = self.failure or _ENDED_WITHOUT_RESULT[self.status]
-            raise JobFailed(f"Job {self.id} has no result. {reason}")
+            self._record = self._driver.run(self._procedures.wait(self.id, _limit_s(timeout_s)))
+        return self
+
+    def result(self, timeout_s: float | None = None, *, arrays: bool | None = None) -> Answer:
+        """Wait for the job's end, and fetch its result.
+
+        Args:
+            timeout_s: Wait no longer than this; None: until it has ended.
+            arrays: True: the model's outputs as `Arrays`; False: the document that the server makes of them
+                (docs/http.md); None: the document of a classifier or detector, and the arrays of any other model.
+
+        Raises:
+            JobUnfinished: The time is over, and the job has not ended.
+            JobFailed: It failed, was cancelled or expired; the sentence says why.
+        """
+        self.wait(timeout_s)
+        return self._driver.run(self._procedures.result(self._record, arrays))
+
+    def result_as(self, media_type: str, row: int | None = None) -> bytes:
+        """The result in a form that the server offers, as it came: `image/png` is the drawing of an annotated job.
+
+        Args:
+            media_type: As in docs/http.md.
+            row: Which drawing, of a job of several pictures, from 0.
+        """
+        return self._driver.run(self._procedures.result_bytes(self.id, media_type, row))
+
+    def cancel(self) -> Job:
+        """Cancel the job; the job itself.
+
+        Raises:
+            Conflict: It has ended already.
+        """
+        self._record = self._driver.run(self._procedures.cancel(self.id))
+        return self
+
+    def delete_result(self) -> None:
+        """Free the server's memory of the result; the record stays."""
+        self._driver.run(self._procedures.delete_result(self.id))
+
+
+class AsyncJob(_Known):
+    """A job of an `AsyncCeleriac`: the methods of `Job`, to be awaited."""
+
+    def __init__(self, record: JobRecord, driver: AsyncDriver, procedures: Procedures) -> None:
+        super().__init__(record)
+        self._driver = driver
+        self._procedures = procedures
+
+    async def refresh(self) -> AsyncJob:
+        """As `Job.refresh`."""
+        self._record = await self._driver.run(self._procedures.job(self.id))
+        return self
+
+    async def wait(self, timeout_s: float | None = None) -> AsyncJob:
+        """As `Job.wait`."""
+        if not self.is_finished:
+            self._record = await self._driver.run(self._procedures.wait(self.id, _limit_s(timeout_s)))
+        return self
+
+    async def result(self, timeout_s: float | None = None, *, arrays: bool | None = None) -> Answer:
+        """As `Job.result`."""
+        await self.wait(timeout_s)
+        return await self._driver.run(self._procedures.result(self._record, arrays))
+
+    async def result_as(self, media_type: str, row: int | None = None) -> bytes:
+        """As `Job.result_as`."""
+        return await self._driver.run(self._procedures.result_bytes(self.id, media_type, row))
+
+    async def cancel(self) -> AsyncJob:
+        """As `Job.cancel`."""
+        self._record = await self._driver.run(self._procedures.cancel(self.id))
+        return self
+
+    async def delete_result(self) -> None:
+        """As `Job.delete_result`."""
+        await self._driver.run(self._procedures.delete_result(self.id))
+
+
+def _limit_s(timeout_s: float | None) -> float:
+    return inf if timeout_s is None else timeout_s

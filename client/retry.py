@@ -1,4 +1,4 @@
-"""When and how often to try again after a server could not be reached or said "not now"."""
+"""When and how often to ask again after a server could not be reached or said "not now"."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeVar
 
+import httpx
+
+from client import reply
+from client.call import Call
 from client.errors import ClientError
+from client.steps import Pause, Steps, sending
 
 #: Told the first trouble of a row, so that a person learns why it takes long.
 OnTrouble = Callable[[ClientError], None]
-
-_Answer = TypeVar("_Answer")
 
 _MOST_DOUBLINGS = 16
 
@@ -44,25 +46,46 @@ class Patience:
         return max(min(doubled_s * (0.5 + jitter / 2), self.longest_pause_s), retry_after_s or 0.0)
 
 
-def with_retries(call: Callable[[], _Answer], patience: Patience, on_trouble: OnTrouble) -> _Answer:
-    """The call's answer, tried again while its error is temporary and the patience lasts.
+class Row:
+    """A row of failures, one after the other: how long to pause after each, and when it is enough."""
+
+    def __init__(self, patience: Patience, on_trouble: OnTrouble) -> None:
+        self._patience = patience
+        self._on_trouble = on_trouble
+        self._failures = 0
+        self._give_up_at_s = 0.0
+
+    def next_pause(self, error: ClientError) -> Pause:
+        """How long to pause before the next try.
+
+        Raises:
+            ClientError: The error itself, where another try would not help or comes too late.
+        """
+        now_s = time.monotonic()
+        if not self._failures:
+            self._give_up_at_s = now_s + self._patience.total_s
+        self._failures += 1
+        earliest_s = now_s + (error.retry_after_s or 0.0)
+        if not error.is_temporary or now_s >= self._give_up_at_s or earliest_s > self._give_up_at_s:
+            raise error
+        if self._failures == 1:
+            self._on_trouble(error)
+        pause_s = self._patience.pause_s(self._failures, random.random(), error.retry_after_s)
+        return Pause(min(pause_s, self._give_up_at_s - now_s))
+
+
+def asking(call: Call, url: str, patience: Patience, on_trouble: OnTrouble) -> Steps[httpx.Response]:
+    """The reply to a call, which is made again while its error is temporary and the patience lasts.
 
     Raises:
         ClientError: The last try's error.
     """
-    failures = 0
-    give_up_at_s: float | None = None
+    row = Row(patience, on_trouble)
     while True:
         try:
-            return call()
+            answer = yield from sending(call)
+            reply.check(answer, url)
+            return answer
         except ClientError as error:
-            now_s = time.monotonic()
-            if give_up_at_s is None:
-                give_up_at_s = now_s + patience.total_s
-            failures += 1
-            pause_s = patience.pause_s(failures, random.random(), error.retry_after_s)
-            if not error.is_temporary or now_s >= give_up_at_s or now_s + (error.retry_after_s or 0.0) > give_up_at_s:
-                raise
-            if failures == 1:
-                on_trouble(error)
-        time.sleep(min(pause_s, give_up_at_s - now_s))
+            pause = row.next_pause(error)
+        yield pause

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -71,6 +71,15 @@ class Signature:
     def fixed_rows(self) -> int | None:
         """The only number of rows that may be given; None when any may."""
         return next((_first_size(self.inputs[name]) for name in self.row_inputs), None)
+
+    @cached_property
+    def for_any_rows(self) -> Signature:
+        """The same for any number of rows, whatever number the model takes at once."""
+        inputs = {
+            name: replace(spec, shape=(None, *spec.shape[1:])) if name in self.row_inputs and spec.shape else spec
+            for name, spec in self.inputs.items()
+        }
+        return replace(self, inputs=inputs)
 
     def to_json(self) -> dict[str, Any]:
         """The signature as JSON values; unknown sizes are null."""

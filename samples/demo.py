@@ -9,18 +9,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from client.api_client import ApiClient
-from client.errors import ClientError
-from client.input_file import InputFile
+from client.celeriac import Celeriac
+from client.errors import ClientError, JobFailed
 from client.job import Job
-from client.retry import Patience
-from client.waiting import wait_for_job
+from client.payload import Payload
 from model_store.errors import ModelStoreError
 from samples.inputs import DemoInput, demo_inputs, write_inputs
 from tasks.errors import TasksError
@@ -32,6 +30,9 @@ STORE = Path("models")
 CACHE = Path(".cache")
 START_TIMEOUT_S = 180.0
 JOB_TIMEOUT_S = 60.0
+
+#: What was sent, its job, and the job's answer or why there is none.
+_Answered: TypeAlias = tuple[DemoInput, Job, Mapping[str, Any] | ClientError]
 
 
 def main() -> int:
@@ -82,29 +83,34 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _ask(url: str, inputs: list[DemoInput]) -> list[tuple[DemoInput, Job]]:
-    """Submit everything, then poll: as a client should."""
-    with ApiClient(url) as api:
+def _ask(url: str, inputs: list[DemoInput]) -> list[_Answered]:
+    """Submit everything, then wait: as a client should."""
+    with Celeriac(url, api_key="") as celeriac:
         sent = [
-            (demo_input, api.submit(demo_input.model, InputFile(demo_input.payload, demo_input.content_type)))
+            (demo_input, celeriac.submit(demo_input.model, Payload(demo_input.payload, demo_input.content_type)))
             for demo_input in inputs
         ]
-        return [
-            (demo_input, wait_for_job(api, job.id, JOB_TIMEOUT_S, Patience(), lambda *_: None))
-            for demo_input, job in sent
-        ]
+        return [(demo_input, job, _document(job)) for demo_input, job in sent]
 
 
-def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
+def _document(job: Job) -> Mapping[str, Any] | ClientError:
+    """The job's answer, or why there is none."""
+    try:
+        return job.result(JOB_TIMEOUT_S, arrays=False)
+    except JobFailed as error:
+        return error
+
+
+def _show(console: Console, answers: list[_Answered]) -> int:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), pad_edge=False)
     for heading in ("input", "model", "job id", "answer"):
         table.add_column(heading, no_wrap=True)
     for heading in ("queue ms", "compute ms"):
         table.add_column(heading, no_wrap=True, justify="right")
     wrong = []
-    for sent, job in answers:
-        labels, answer = _read(job)
-        record = job.body
+    for sent, job, document in answers:
+        labels, answer = _read(document)
+        record = job.record
         table.add_row(sent.title, sent.model, job.id, answer, _ms(record["queue_ms"]), _ms(record["compute_ms"]))
         if labels != sent.labels:
             wrong.append(f"{sent.title} on {sent.model}: expected {sent.expect}, got {answer}.")
@@ -115,11 +121,11 @@ def _show(console: Console, answers: list[tuple[DemoInput, Job]]) -> int:
     return 1 if wrong else 0
 
 
-def _read(job: Job) -> tuple[tuple[str, ...], str]:
+def _read(document: Mapping[str, Any] | ClientError) -> tuple[tuple[str, ...], str]:
     """The labels of a job's answer, and the answer for a reader."""
-    if job.result is None:
-        return (job.status,), f"{job.status}: {job.failure}"
-    found: list[Mapping[str, Any]] = job.result.get("detections", job.result.get("labels", []))
+    if isinstance(document, ClientError):
+        return (), str(document)
+    found: list[Mapping[str, Any]] = document.get("detections", document.get("labels", []))
     labels = tuple(str(item["label"]) for item in found)
     return labels, ", ".join(f"{item['label']} {item['score']:.3f}" for item in found) or "nothing found"
 

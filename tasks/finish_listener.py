@@ -18,8 +18,8 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import redis
@@ -51,13 +51,15 @@ def client_name() -> str:
 
 
 class Watch:
-    """One waiter's eye on one job.
+    """One waiter's eye on a job, or on several.
 
     Attributes:
+        is_for_one: Whether it is on one job; who has an eye on several looks for himself.
         found: What was read when the job had ended; None where the waiter has to look for himself.
     """
 
-    def __init__(self, listener: FinishListener) -> None:
+    def __init__(self, listener: FinishListener, is_for_one: bool = True) -> None:
+        self.is_for_one = is_for_one
         self.found: Found | None = None
         self._listener = listener
         self._news = threading.Event()
@@ -101,12 +103,19 @@ class FinishListener:
         """Whether nobody is to wait any more."""
         return self._closed.is_set()
 
-    @contextmanager
-    def watch(self, job_id: str) -> Iterator[Watch]:
+    def watch(self, job_id: str) -> AbstractContextManager[Watch]:
         """Hear of a job's end from now on: who submits the job within this misses nothing of it."""
-        watch = Watch(self)
+        return self._watch([job_id], Watch(self))
+
+    def watch_any(self, job_ids: Iterable[str]) -> AbstractContextManager[Watch]:
+        """Hear of the end of each of several jobs from now on."""
+        return self._watch(set(job_ids), Watch(self, is_for_one=False))
+
+    @contextmanager
+    def _watch(self, job_ids: Collection[str], watch: Watch) -> Iterator[Watch]:
         with self._lock:
-            self._watches.setdefault(job_id, []).append(watch)
+            for job_id in job_ids:
+                self._watches.setdefault(job_id, []).append(watch)
             if self.is_closed:
                 watch.tell()
             else:
@@ -115,10 +124,11 @@ class FinishListener:
             yield watch
         finally:
             with self._lock:
-                others = self._watches[job_id]
-                others.remove(watch)
-                if not others:
-                    del self._watches[job_id]
+                for job_id in job_ids:
+                    others = self._watches[job_id]
+                    others.remove(watch)
+                    if not others:
+                        del self._watches[job_id]
                 self._last_watch_s = time.monotonic()
 
     def close(self) -> None:
@@ -176,7 +186,10 @@ class FinishListener:
             case [b"message", _, lines]:
                 ended = [line.partition(" ")[0] for line in lines.decode().split("\n")]
                 with self._lock:
-                    watched = [job_id for job_id in ended if job_id in self._watches]
+                    watches = [(job_id, watch) for job_id in ended for watch in self._watches.get(job_id, ())]
+                for watch in {watch for _, watch in watches if not watch.is_for_one}:
+                    watch.tell()
+                watched = list(dict.fromkeys(job_id for job_id, watch in watches if watch.is_for_one))
                 for start in range(0, len(watched), READ_AT_ONCE):
                     self._tell_ended(watched[start : start + READ_AT_ONCE])
             case [b"subscribe", *_]:
@@ -191,7 +204,8 @@ class FinishListener:
         with self._lock:
             for job_id, one in zip(job_ids, found, strict=True):
                 for watch in self._watches.get(job_id, ()):
-                    watch.tell(one)
+                    if watch.is_for_one:
+                        watch.tell(one)
 
     def _tell_all(self) -> None:
         with self._lock:

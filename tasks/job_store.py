@@ -82,12 +82,25 @@ class JobStore:
             IdempotencyKeyReused: the same of a job that is another than came before with its idempotency.
         """
 
-        def check(chunk: Chunk, answer: Any) -> None:
-            for receipt in read_receipts(chunk, answer, self._caps):
-                if isinstance(receipt, TasksError):
-                    raise receipt
+        def check(_: Job, outcome: Receipt | TasksError) -> None:
+            if isinstance(outcome, TasksError):
+                raise outcome
 
-        self._stream(jobs, check)
+        self.submit_each(jobs, check)
+
+    def submit_each(self, jobs: Iterable[tuple[Job, bytes]], heed: Callable[[Job, Receipt | TasksError], None]) -> None:
+        """Record and queue many jobs as `submit_many` does; for one that is refused the others are stored all the same.
+
+        Args:
+            jobs: with their inputs. About a chunk more is taken than has an outcome yet.
+            heed: told the outcome of each job, in their order: a receipt, or why the job is not recorded.
+        """
+
+        def tell(chunk: Chunk, answer: Any) -> None:
+            for (job, _), outcome in zip(chunk, read_receipts(chunk, answer, self._caps), strict=True):
+                heed(job, outcome)
+
+        self._stream(jobs, tell)
 
     def get(self, job_id: str) -> Job:
         """The job's record.
@@ -131,14 +144,23 @@ class JobStore:
         record, parts = (watch and watch.found) or self._read([job_id])[0]
         if not record:
             raise self.absent(job_id)
-        job = Job.from_hash(job_id, record)
-        # The job may have ended between the two commands; a result without the record that tells of it waits.
-        return job, _parts(parts) if job.status is Status.SUCCEEDED else {}
+        return _with_parts(job_id, record, parts)
+
+    def find_results(self, job_ids: Sequence[str]) -> dict[str, tuple[Job, dict[str, bytes]]]:
+        """Records with results as `get_with_result` has them, by id, in one round trip; those that there are."""
+        found = zip(job_ids, self._read(job_ids), strict=True)
+        return {job_id: _with_parts(job_id, record, parts) for job_id, (record, parts) in found if record}
 
     def delete_result(self, job_id: str) -> None:
         """Free the memory of a job's result; the record stays."""
+        self.delete_results([job_id])
+
+    def delete_results(self, job_ids: Sequence[str]) -> int:
+        """Free the memory of jobs' results; returns how many had one."""
+        if not job_ids:
+            return 0
         with broker_errors():
-            self._redis.delete(keys.job_result(job_id))
+            return cast(int, self._redis.unlink(*map(keys.job_result, job_ids)))
 
     def cancel(self, job_id: str) -> Job:
         """End a job that its client does not want any more; what a worker still computes for it is thrown away.
@@ -216,6 +238,10 @@ class JobStore:
         """Hear of the job's end from now on, see `tasks.finish_listener`; the job need not be submitted yet."""
         return self._listener.watch(job_id)
 
+    def watch_any(self, job_ids: Iterable[str]) -> AbstractContextManager[Watch]:
+        """Hear of the end of each of several jobs from now on."""
+        return self._listener.watch_any(job_ids)
+
     def stop_waiting(self) -> None:
         """Let everybody who waits go, with the record as it is now."""
         self._listener.close()
@@ -256,6 +282,14 @@ class JobStore:
         if may_be_gone(job_id, time.time(), self._result_ttl_s):
             return JobGone(f"Job {job_id} has ended, and it is kept for {self._result_ttl_s} s only.")
         return JobNotFound(f"There is no job {job_id}.")
+
+
+def _with_parts(
+    job_id: str, record: Mapping[bytes, bytes], parts: Mapping[bytes, bytes]
+) -> tuple[Job, dict[str, bytes]]:
+    job = Job.from_hash(job_id, record)
+    # The job may have ended between the two commands; a result without the record that tells of it waits.
+    return job, _parts(parts) if job.status is Status.SUCCEEDED else {}
 
 
 def _parts(stored: Mapping[bytes, bytes]) -> dict[str, bytes]:

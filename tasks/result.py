@@ -56,6 +56,13 @@ def result_npz(parts: Mapping[str, bytes]) -> bytes:
     return pack_npz(_outputs(parts))
 
 
+def results_npz(results: Mapping[str, Mapping[str, bytes]]) -> bytes:
+    """The outputs of many jobs, by job id, as one uncompressed `.npz` with the members `{id}/{output}`."""
+    return pack_npz(
+        {f"{job_id}/{name}": npy for job_id, parts in results.items() for name, npy in _outputs(parts).items()}
+    )
+
+
 def only_output(parts: Mapping[str, bytes]) -> bytes | None:
     """The one output as `.npy`; None when there are several."""
     outputs = list(_outputs(parts).values())

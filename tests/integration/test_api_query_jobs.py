@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import threading
+import time
+from itertools import takewhile
 from typing import Any
 
 import pytest
+import redis
 from flask.testing import FlaskClient
 
+from tasks.api_keys import parse_api_keys
 from tasks.job import Job, new_job_id
 from tasks.job_store import JobStore
-from tests.http_api import OLD_ID, error_type, play_worker, submit
+from tasks.model_registry import ModelRegistry
+from tests.http_api import OLD_ID, error_type, make_http, play_worker, publish_models, submit
 
 
 def test_many_records_come_in_the_order_asked_for(http: FlaskClient, job_store: JobStore) -> None:
@@ -35,6 +41,10 @@ def test_many_records_come_in_the_order_asked_for(http: FlaskClient, job_store: 
         ({"ids": [new_job_id(), 5]}, "ids[1]"),
         ({"ids": [], "results": "yes"}, "results"),
         ({"ids": [], "tag": "x"}, "body"),
+        ({"ids": [], "wait": "5"}, "wait"),
+        ({"ids": [], "wait": True}, "wait"),
+        ({"ids": [], "wait": 61}, "wait"),
+        ({"ids": [], "wait": -1}, "wait"),
     ],
 )
 def test_a_wrong_query_is_400_naming_where_what_and_what_came(
@@ -59,3 +69,66 @@ def test_a_thousand_records_are_asked_for_at_once(http: FlaskClient, job_store: 
     jobs = http.post("/v1/jobs:query", json={"ids": ids}).json["jobs"]
     assert [job["id"] for job in jobs] == ids
     assert {job["status"] for job in jobs} == {"queued"}
+
+
+def seconds_of(http: FlaskClient, ids: list[str], wait_s: float = 30) -> tuple[float, list[str]]:
+    """How long a query that waits takes, and the statuses that it brings."""
+    began_s = time.monotonic()
+    answer = http.post("/v1/jobs:query", json={"ids": ids, "wait": wait_s})
+    return time.monotonic() - began_s, [job.get("status", "error") for job in answer.json["jobs"]]
+
+
+def test_a_query_that_waits_comes_back_when_one_more_job_ends(http: FlaskClient, job_store: JobStore) -> None:
+    ended, next_, other = submit(http), submit(http), submit(http)
+    play_worker(job_store, ended)
+    worker = threading.Timer(0.3, play_worker, (job_store, next_))
+    worker.start()
+    took_s, statuses = seconds_of(http, [ended, next_, other, "nonsense"])
+    worker.join()
+    assert 0.2 < took_s < 10
+    assert statuses == ["succeeded", "succeeded", "queued", "error"]
+
+
+def test_a_query_waits_for_nobody_when_all_have_ended_or_are_unknown(http: FlaskClient, job_store: JobStore) -> None:
+    ended = submit(http)
+    play_worker(job_store, ended)
+    for ids in ([], [ended, ended], [OLD_ID, "nonsense"], [ended, new_job_id()]):
+        assert seconds_of(http, ids)[0] < 5
+
+
+def test_a_query_comes_back_after_its_time_with_the_records_as_they_are(http: FlaskClient) -> None:
+    took_s, statuses = seconds_of(http, [submit(http)], wait_s=0.3)
+    assert 0.3 <= took_s < 5
+    assert statuses == ["queued"]
+
+
+def test_a_query_beyond_the_places_to_wait_in_is_answered_at_once(job_store: JobStore, registry: ModelRegistry) -> None:
+    publish_models(registry)
+    http = make_http(job_store, registry, max_waiters=0)
+    assert seconds_of(http, [submit(http)])[0] < 5
+
+
+def test_a_query_does_not_wait_for_jobs_of_another_owner(job_store: JobStore, registry: ModelRegistry) -> None:
+    publish_models(registry)
+    http = make_http(job_store, registry, api_keys=parse_api_keys("ann:a,bob:b"))
+    http.environ_base["HTTP_X_API_KEY"] = "a"
+    of_ann = submit(http)
+    http.environ_base["HTTP_X_API_KEY"] = "b"
+    took_s, statuses = seconds_of(http, [of_ann])
+    assert took_s < 5
+    assert statuses == ["error"]
+
+
+def test_results_that_nobody_asked_for_are_not_read_for_a_query_that_waits(
+    http: FlaskClient, job_store: JobStore, client: redis.Redis
+) -> None:
+    ids = [submit(http) for _ in range(3)]
+    worker = threading.Timer(0.3, lambda: [play_worker(job_store, job_id) for job_id in ids])
+    with client.monitor() as heard:
+        worker.start()
+        seconds_of(http, ids)
+        worker.join()
+        client.echo("done")
+        commands = list(takewhile(lambda command: "ECHO" not in command, (told["command"] for told in heard.listen())))
+    assert any("HGETALL celeriac:job:" in command for command in commands)
+    assert not any(command.startswith("HGETALL") and command.endswith(":result") for command in commands)

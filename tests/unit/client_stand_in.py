@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -40,6 +40,13 @@ class Answer:
 
 
 CUT = Answer(0, b"")
+
+
+def records_asked_for(request: Request, records: Mapping[str, Mapping[str, Any]]) -> Answer:
+    """What `POST /v1/jobs:query` answers when these are the jobs there are."""
+    ids = json.loads(request.body)["ids"]
+    missing = {job_id: {"type": "job_not_found", "message": f"There is no job {job_id}."} for job_id in ids}
+    return Answer.of({"jobs": [records.get(job_id) or {"id": job_id, "error": missing[job_id]} for job_id in ids]})
 
 
 class StandIn:

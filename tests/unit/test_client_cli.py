@@ -13,17 +13,18 @@ from click.testing import CliRunner, Result
 
 from client.cli import main
 from client.retry import Patience
-from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
+from tests.unit.client_stand_in import CUT, Answer, Request, StandIn, records_asked_for
 
 CAT = {"class": 17, "label": "cat", "score": 0.93, "box": [0.1, 0.2, 0.5, 0.6], "box_pixels": [10, 20, 50, 60]}
 RECORDS = {
     "queued": {"id": "queued", "status": "queued"},
-    "tensors": {"id": "tensors", "status": "succeeded", "result": {"outputs": {"y": [[0.25, 0.75]]}}},
-    "cat": {"id": "cat", "status": "succeeded", "result": {"detections": [CAT]}},
+    "tensors": {"id": "tensors", "status": "succeeded"},
+    "cat": {"id": "cat", "status": "succeeded"},
     "failed": {"id": "failed", "status": "failed", "failure": {"type": "model_error", "message": "It ran dry."}},
     "cancelled": {"id": "cancelled", "status": "cancelled", "failure": None},
     "expired": {"id": "expired", "status": "expired", "failure": None},
 }
+RESULTS = {"tensors": {"outputs": {"y": [[0.25, 0.75]]}}, "cat": {"detections": [CAT]}}
 MODELS = {
     "models": [
         {
@@ -44,16 +45,16 @@ MODELS = {
 def respond(request: Request) -> Answer:
     """One model, `digits`, whose jobs are named after their content; jobs as in RECORDS."""
     _, _, family, *names = request.path.split("/")
+    if family == "jobs:query":
+        return records_asked_for(request, RECORDS)
     if request.method == "POST":
         return _accept(names[0], request.body.decode())
     if family == "models":
         return Answer.of(MODELS)
-    if names[0] not in RECORDS:
-        return Answer.refusal(404, f"There is no job {names[0]}.")
-    if names[1:] == ["result"]:
-        media_type = request.headers["accept"]
-        return Answer(200, f"as {media_type}".encode(), media_type)
-    return Answer.of(RECORDS[names[0]])
+    media_type = request.headers["accept"]
+    if media_type == "application/json":
+        return Answer.of(RESULTS[names[0]])
+    return Answer(200, f"as {media_type}".encode(), media_type)
 
 
 def _accept(model: str, content: str) -> Answer:
@@ -178,7 +179,7 @@ def test_a_result_that_is_piped_is_plain_json(server: StandIn) -> None:
 def test_wait_may_stand_before_the_id(server: StandIn) -> None:
     done = celeriac(server, "result", "--wait", "cat")
     assert done.exit_code == 0
-    assert server.requests[0].query == {"wait": "30"}
+    assert json.loads(server.requests[0].body) == {"ids": ["cat"], "wait": 30.0}
 
 
 def test_an_unfinished_job_is_a_sentence_and_exit_code_3(server: StandIn) -> None:

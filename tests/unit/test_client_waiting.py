@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -7,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from client.api_client import ApiClient
-from client.errors import ApiError, ClientError, Unreachable
+from client import Celeriac
+from client.errors import ApiError, ClientError, Unavailable, Unreachable
+from client.job import Job
+from client.procedures import SHORTEST_ROUND_S
+from client.record import JobRecord
 from client.retry import Patience
-from client.waiting import SHORTEST_ROUND_S, wait_for_job
 from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
 
 QUICK = Patience(total_s=10.0, first_pause_s=0.01, longest_pause_s=0.05)
@@ -18,7 +21,7 @@ UNAVAILABLE = Answer.refusal(503, "The broker does not answer.")
 
 
 def job(status: str) -> Answer:
-    return Answer.of({"id": "0198", "status": status})
+    return Answer.of({"jobs": [{"id": "0198", "status": status}]})
 
 
 def one_after_the_other(*answers: Answer) -> Callable[[Request], Answer]:
@@ -26,10 +29,12 @@ def one_after_the_other(*answers: Answer) -> Callable[[Request], Answer]:
     return lambda request: next(left)
 
 
-def wait(url: str, limit_s: float = float("inf"), patience: Patience = QUICK) -> tuple[Any, list[ClientError]]:
+def wait(url: str, limit_s: float | None = None, patience: Patience = QUICK) -> tuple[Job, list[ClientError]]:
+    """A job that was queued when last heard of, waited for."""
     troubles: list[ClientError] = []
-    with ApiClient(url) as api:
-        return wait_for_job(api, "0198", limit_s, patience, troubles.append), troubles
+    with Celeriac(url, patience=patience, on_trouble=troubles.append) as celeriac:
+        job = Job(JobRecord("0198", "queued", None, {}), celeriac._driver, celeriac._procedures)
+        return job.wait(limit_s), troubles
 
 
 def test_waiting_goes_on_through_503_and_cut_connections_and_tells_the_first_trouble_of_each_row() -> None:
@@ -37,7 +42,7 @@ def test_waiting_goes_on_through_503_and_cut_connections_and_tells_the_first_tro
     with StandIn(answers) as server:
         found, troubles = wait(server.url)
     assert found.status == "succeeded"
-    assert [type(trouble) for trouble in troubles] == [ApiError, Unreachable]
+    assert [type(trouble) for trouble in troubles] == [Unavailable, Unreachable]
 
 
 def test_waiting_goes_on_while_the_server_restarts_on_its_port() -> None:
@@ -80,7 +85,7 @@ def test_an_error_that_will_not_pass_is_not_tried_again() -> None:
 def test_without_a_limit_each_poll_asks_for_30_seconds() -> None:
     with StandIn(one_after_the_other(job("queued"), job("cancelled"))) as server:
         wait(server.url)
-    assert [request.query for request in server.requests] == [{"wait": "30"}, {"wait": "30"}]
+    assert [json.loads(request.body)["wait"] for request in server.requests] == [30, 30]
 
 
 def test_a_server_that_does_not_hold_polls_is_not_asked_more_than_once_a_round() -> None:
@@ -100,7 +105,7 @@ def test_a_limit_of_zero_asks_once_and_does_not_try_again() -> None:
     with StandIn(lambda request: UNAVAILABLE) as away, pytest.raises(ApiError):
         wait(away.url, limit_s=0)
     assert len(server.requests) == len(away.requests) == 1
-    assert server.requests[0].query == {}
+    assert json.loads(server.requests[0].body) == {"ids": ["0198"]}
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,34 @@
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from client.api_client import ApiClient
-from client.call import JobOptions
+from client import Celeriac
 from client.errors import AddressError, ApiError, UnexpectedReply, Unreachable, UnsendableError
-from client.input_file import InputFile
+from client.job_options import Options
+from client.payload import Payload
+from client.retry import Patience
 from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
 
-ARRAY = InputFile(b"\x93NUMPY...", "application/x-npy")
+ARRAY = Payload(b"\x93NUMPY...", "application/x-npy")
 QUEUED = {"id": "0198", "model": "digits", "version": 1, "status": "queued", "links": {}}
+
+
+def at(url: str, api_key: str = "") -> Celeriac:
+    """A client that does not try again."""
+    return Celeriac(url, api_key, patience=Patience(total_s=0))
 
 
 def always(answer: Answer) -> Callable[[Request], Answer]:
     return lambda request: answer
+
+
+def record_or(result: Answer) -> Callable[[Request], Answer]:
+    """The record of a job, or its result."""
+    return lambda request: result if request.path.endswith("/result") else Answer.of({"jobs": [QUEUED]})
 
 
 @pytest.fixture
@@ -28,7 +40,7 @@ def unused_port() -> Iterator[int]:
 
 
 def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_wants_them() -> None:
-    options = JobOptions(
+    options = Options(
         lane="bulk",
         min_score=0.5,
         max_detections=3,
@@ -37,8 +49,8 @@ def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_want
         tag="night & day",
         signature="predict",
     )
-    with StandIn(always(Answer.of(QUEUED, 202))) as server, ApiClient(server.url + "/", " secret\n") as api:
-        job = api.submit("digits", ARRAY, options)
+    with StandIn(always(Answer.of(QUEUED, 202))) as server, at(server.url + "/", " secret\n") as api:
+        job = api.submit("digits", ARRAY, **options)
     sent = server.requests[0]
     assert job.id == "0198"
     assert (sent.method, sent.path, sent.body) == ("POST", "/v1/models/digits/jobs", ARRAY.content)
@@ -58,22 +70,22 @@ def test_a_submission_carries_bytes_content_type_options_and_key_as_the_api_want
 @pytest.mark.parametrize(
     ("inputs", "options"),
     [
-        (ARRAY, JobOptions(tag="\udcff\udcfe")),  # what Python makes of a command line's bytes that are no text
-        (InputFile(b"x", "a\nb"), JobOptions()),
+        (ARRAY, Options(tag="\udcff\udcfe")),  # what Python makes of a command line's bytes that are no text
+        (Payload(b"x", "a\nb"), Options()),
     ],
 )
-def test_what_http_cannot_carry_is_refused_before_anything_is_sent(inputs: InputFile, options: JobOptions) -> None:
+def test_what_http_cannot_carry_is_refused_before_anything_is_sent(inputs: Payload, options: Options) -> None:
     with (
         StandIn(always(Answer.of(QUEUED))) as server,
-        ApiClient(server.url) as api,
+        at(server.url) as api,
         pytest.raises(UnsendableError, match="An option holds characters"),
     ):
-        api.submit("digits", inputs, options)
+        api.submit("digits", inputs, **options)
     assert server.requests == []
 
 
 def test_options_that_are_not_set_are_not_sent_and_a_version_is_part_of_the_path() -> None:
-    with StandIn(always(Answer.of(QUEUED, 202))) as server, ApiClient(server.url) as api:
+    with StandIn(always(Answer.of(QUEUED, 202))) as server, at(server.url) as api:
         api.submit("digits", ARRAY, version=3)
         api.submit("digits", ARRAY, version="canary")
     assert server.requests[0].path == "/v1/models/digits/versions/3/jobs"
@@ -83,30 +95,31 @@ def test_options_that_are_not_set_are_not_sent_and_a_version_is_part_of_the_path
 
 
 def test_a_name_with_slashes_stays_one_segment_of_the_path() -> None:
-    with StandIn(always(Answer.of(QUEUED))) as server, ApiClient(server.url) as api:
-        api.get_job("../models?x")
-    assert server.requests[0].path == "/v1/jobs/..%2Fmodels%3Fx"
+    with StandIn(always(Answer.of(QUEUED))) as server, at(server.url) as api:
+        api.model("../jobs?x")
+    assert server.requests[0].path == "/v1/models/..%2Fjobs%3Fx"
 
 
 def test_a_long_poll_names_its_seconds_and_a_plain_question_does_not() -> None:
-    with StandIn(always(Answer.of(QUEUED))) as server, ApiClient(server.url) as api:
-        api.get_job("0198", 30)
-        api.get_job("0198", 0.25)
-        api.get_job("0198")
-    assert [request.query for request in server.requests] == [{"wait": "30"}, {"wait": "0.25"}, {}]
+    with StandIn(always(Answer.of({"jobs": [QUEUED]}))) as server, at(server.url) as api:
+        job = api.get_job("0198")
+        job.wait(0.25)
+    asked = [json.loads(request.body) for request in server.requests]
+    assert asked[0] == {"ids": ["0198"]}
+    assert asked[1]["wait"] == pytest.approx(0.25, abs=0.1)
 
 
 def test_a_result_is_asked_for_by_its_media_type_and_comes_unchanged() -> None:
-    with StandIn(always(Answer(200, b"\x89PNG", "image/png"))) as server, ApiClient(server.url) as api:
-        assert api.get_result("0198", "image/png") == b"\x89PNG"
-    assert server.requests[0].headers["accept"] == "image/png"
+    with StandIn(record_or(Answer(200, b"\x89PNG", "image/png"))) as server, at(server.url) as api:
+        assert api.get_job("0198").result_as("image/png") == b"\x89PNG"
+    assert server.requests[1].headers["accept"] == "image/png"
 
 
 def test_a_refusal_is_the_servers_own_sentence_with_its_type_field_and_retry_after() -> None:
     answer = Answer.refusal(400, "There is no room for digits.", Retry_After="7")
     with (
         StandIn(always(answer)) as server,
-        ApiClient(server.url) as api,
+        at(server.url) as api,
         pytest.raises(ApiError, match=r"^There is no room for digits\.$") as caught,
     ):
         api.submit("digits", ARRAY)
@@ -118,7 +131,7 @@ def test_a_refusal_is_the_servers_own_sentence_with_its_type_field_and_retry_aft
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 def test_a_refusal_for_now_is_temporary(status: int) -> None:
     answer = Answer.refusal(status, "The queue of digits is full.")
-    with StandIn(always(answer)) as server, ApiClient(server.url) as api, pytest.raises(ApiError) as caught:
+    with StandIn(always(answer)) as server, at(server.url) as api, pytest.raises(ApiError) as caught:
         api.submit("digits", ARRAY)
     assert caught.value.is_temporary
 
@@ -128,24 +141,24 @@ def test_a_proxy_that_says_unavailable_in_html_is_temporary_and_any_other_page_i
         page = Answer(status, b"<h1>Hm</h1>", "text/html")
         with (
             StandIn(always(page)) as server,
-            ApiClient(server.url) as api,
+            at(server.url) as api,
             pytest.raises(kind, match=str(status)) as caught,
         ):
-            api.list_models()
+            api.models()
         assert caught.value.is_temporary is is_temporary
 
 
 @pytest.mark.parametrize("content", [b"<html>", b"[]", b'{"hello": 1}', b""])
 def test_a_good_status_from_something_that_is_no_celeriac_is_told(content: bytes) -> None:
-    with StandIn(always(Answer(200, content))) as server, ApiClient(server.url) as api:
-        for ask in (api.list_models, lambda: api.get_job("0198")):
+    with StandIn(always(Answer(200, content))) as server, at(server.url) as api:
+        for ask in (api.models, lambda: api.get_job("0198")):
             with pytest.raises(UnexpectedReply, match="Is this a Celeriac"):
                 ask()
 
 
 def test_a_refused_connection_says_where_nobody_answers_and_how_to_start_it(unused_port: int) -> None:
-    with ApiClient(f"http://127.0.0.1:{unused_port}") as api, pytest.raises(Unreachable) as caught:
-        api.list_models()
+    with at(f"http://127.0.0.1:{unused_port}") as api, pytest.raises(Unreachable) as caught:
+        api.models()
     assert str(caught.value) == (
         f"No Celeriac at http://127.0.0.1:{unused_port}: connection refused; start it with `make up` or set "
         "CELERIAC_URL."
@@ -153,8 +166,8 @@ def test_a_refused_connection_says_where_nobody_answers_and_how_to_start_it(unus
 
 
 def test_a_connection_that_breaks_is_told_as_lost_and_temporary() -> None:
-    with StandIn(always(CUT)) as server, ApiClient(server.url) as api, pytest.raises(Unreachable) as caught:
-        api.list_models()
+    with StandIn(always(CUT)) as server, at(server.url) as api, pytest.raises(Unreachable) as caught:
+        api.models()
     assert f"The connection to {server.url} was lost" in str(caught.value)
     assert caught.value.is_temporary
 
@@ -162,15 +175,15 @@ def test_a_connection_that_breaks_is_told_as_lost_and_temporary() -> None:
 @pytest.mark.parametrize("url", ["localhost:8000", "ftp://host", "http://", "", "http://host:port"])
 def test_a_url_that_cannot_be_one_is_refused_before_anything_is_sent(url: str) -> None:
     with pytest.raises(AddressError, match="http://HOST:PORT"):
-        ApiClient(url)
+        Celeriac(url)
 
 
 def test_no_sentence_repeats_a_key_or_a_password(unused_port: int) -> None:
     with pytest.raises(AddressError) as bad_key:
-        ApiClient(api_key="s3cr\net")
+        Celeriac(api_key="s3cr\net")
     with (
-        ApiClient(f"http://user:s3cret@127.0.0.1:{unused_port}") as api,
+        at(f"http://user:s3cret@127.0.0.1:{unused_port}") as api,
         pytest.raises(Unreachable, match=f"at http://127.0.0.1:{unused_port}:") as refused,
     ):
-        api.list_models()
+        api.models()
     assert "s3cr" not in str(bad_key.value) + str(refused.value)

@@ -1,0 +1,48 @@
+"""Neighbouring chunks of the same shapes as one chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from itertools import chain, groupby
+
+import numpy as np
+
+from client.backfill.chunk import Array, RowChunk, Rows, UnreadRow
+
+#: Strings up to so many bytes are padded to each other without a thought.
+_SHORT_BYTES = 64
+
+
+def join(rows: Rows) -> Rows:
+    """The same rows in as few chunks as their shapes, and the rows that cannot be read, allow."""
+    joined: Rows = []
+    for _, group in groupby(rows, _likeness):
+        alike = list(group)
+        chunks = [row for row in alike if isinstance(row, RowChunk)]
+        joined += [_concatenate(chunks)] if len(chunks) > 1 else alike
+    return joined
+
+
+def _likeness(row: RowChunk | UnreadRow) -> Hashable:
+    if isinstance(row, UnreadRow):
+        return "unread"
+    if not isinstance(row.inputs, Mapping):
+        return "pictures"
+    return tuple((name, array.shape[1:], _width(array)) for name, array in row.inputs.items())
+
+
+def _width(array: Array) -> Hashable:
+    # Strings are padded to the longest of an array: joined, they grow to less than twice their bytes.
+    return max(_SHORT_BYTES, array.dtype.itemsize).bit_length() if array.dtype.kind == "S" else array.dtype
+
+
+def _concatenate(chunks: Sequence[RowChunk]) -> RowChunk:
+    keys = list(chain.from_iterable(chunk.keys for chunk in chunks))
+    arrays = [chunk.inputs for chunk in chunks if isinstance(chunk.inputs, Mapping)]
+    if arrays:
+        names = arrays[0]
+        return RowChunk(
+            chunks[0].first, keys, {name: np.concatenate([part[name] for part in arrays]) for name in names}
+        )
+    pictures = list(chain.from_iterable(chunk.inputs for chunk in chunks))
+    return RowChunk(chunks[0].first, keys, [picture for picture in pictures if isinstance(picture, bytes)])

@@ -1,0 +1,177 @@
+"""The client for threads and scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+from client.address import Address
+from client.arrays import Answer
+from client.bulk import Item, submitting_many
+from client.driver import CONNECTIONS, TIMEOUT_S, Driver
+from client.errors import ApiError
+from client.job import Job
+from client.job_options import JobOptions, Options
+from client.listing import JobFilters, listing
+from client.procedures import Procedures, tell_nobody
+from client.record import JobRecord
+from client.retry import OnTrouble, Patience
+
+
+class Celeriac:
+    """Asks one server. Any number of threads may share it.
+
+    A request that meets a server that is full, restarting or away is made again, with pauses that grow and as long as
+    the patience lasts; a submission is the same job however often it is sent. Each method raises `ClientError`:
+    `ApiError`, by status as `NotFound` or `TooManyJobs`, when the server refuses; `Unreachable` when none answers;
+    `UnexpectedReply` when what answers is no Celeriac; `InputError` and `UnsendableError` before anything is sent.
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        connections: int = CONNECTIONS,
+        patience: Patience | None = None,
+        on_trouble: OnTrouble = tell_nobody,
+    ) -> None:
+        """Prepare for a server; nothing is sent yet.
+
+        Args:
+            url: As http://HOST:PORT; None: `CELERIAC_URL`, or http://127.0.0.1:8000 where that is not set.
+            api_key: Sent as a bearer token; None: `CELERIAC_API_KEY`, if that is set.
+            timeout_s: The longest silence of the server that is taken for work, beyond long polls.
+            connections: The most that are open at once.
+            patience: How long to go on asking a server that is full or away; None: 60 s.
+            on_trouble: Told the first trouble of each row of them.
+
+        Raises:
+            AddressError: The URL or the key cannot be used.
+        """
+        self._driver = Driver(Address.of(url, api_key), timeout_s, connections)
+        self._procedures = Procedures(self._driver.address.shown, patience or Patience(), on_trouble)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._driver.close()
+
+    def patient(self, patience: Patience) -> Self:
+        """The same client, with its connections, and another patience."""
+        other = copy(self)
+        other._procedures = replace(self._procedures, patience=patience)
+        return other
+
+    @property
+    def url(self) -> str:
+        """The server, without a password."""
+        return self._procedures.url
+
+    def submit(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        version: int | str | None = None,
+        content_type: str | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> Job:
+        """Submit one job; when this returns, the server has stored it durably.
+
+        Args:
+            model: Its name.
+            inputs: See `client.inputs.encode`: an array or a mapping of arrays with rows on axis 0, the path or the
+                bytes of a file, a PIL picture, a list of pictures, or plain values and texts in lists.
+            version: Its number, or a label such as `stable`; None: the server chooses.
+            content_type: What bytes or a file are; None: they say it themselves.
+            idempotency_key: Calls with the same key are the same job; None: this call is a job of its own.
+            options: See `client.job_options.JobOptions`.
+        """
+        wanted = JobOptions(**options)
+        record = self._driver.run(
+            self._procedures.submit(model, inputs, wanted, version, content_type, idempotency_key)
+        )
+        return self._job(record)
+
+    def submit_many(
+        self,
+        model: str,
+        inputs: Any,
+        *,
+        rows_per_job: int = 1,
+        version: int | str | None = None,
+        content_type: str | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[Options],
+    ) -> list[Item]:
+        """Submit many jobs in one request: the inputs' rows, `rows_per_job` to a job.
+
+        Gives an item for each job with its record, or with the error for which it was refused. Jobs that were refused
+        because the queue is full are submitted again as long as the patience lasts. The other arguments are those of
+        `submit`.
+        """
+        wanted = JobOptions(**options)
+        payload = self._driver.run(self._procedures.payload(model, inputs, content_type, wanted.signature))
+        return self._driver.run(
+            submitting_many(self._procedures, model, payload, wanted, rows_per_job, version, idempotency_key)
+        )
+
+    def get_job(self, job_id: str, wait_s: float = 0.0) -> Job:
+        """A job that was submitted before; after waiting up to `wait_s` for its end."""
+        return self._job(self._driver.run(self._procedures.wait(job_id, wait_s)))
+
+    def jobs(self, *, model: str | None = None, status: str | None = None, tag: str | None = None) -> Iterator[Job]:
+        """One's own jobs, newest first, page by page as they are wanted."""
+        filters = JobFilters(model, status, tag)
+        return map(self._job, self._driver.iterate(listing(self._procedures, filters)))
+
+    def query(self, job_ids: Sequence[str], wait_s: float = 0.0) -> dict[str, JobRecord | ApiError]:
+        """The records of many jobs by id; in place of one that cannot be had, the error that says why.
+
+        Args:
+            job_ids: Asked for by 1,000 a request.
+            wait_s: At most 60. The server holds the answer back so long, or until one of the first 1,000 ends.
+        """
+        return self._driver.run(self._procedures.query(job_ids, wait_s))
+
+    def results(self, job_ids: Sequence[str], *, arrays: bool = True) -> dict[str, Answer]:
+        """The results of many jobs by id, as `Arrays` or as documents; jobs that have none are left out."""
+        return self._driver.run(self._procedures.results(job_ids, arrays))
+
+    def free(self, job_ids: Sequence[str]) -> int:
+        """Free the server's memory of the results of many jobs that have ended; how many those were."""
+        return self._driver.run(self._procedures.free(job_ids))
+
+    def models(self) -> list[Mapping[str, Any]]:
+        """All models: names, statuses, versions, signatures, how much waits (docs/http.md)."""
+        return self._driver.run(self._procedures.models())
+
+    def model(self, model: str) -> Mapping[str, Any]:
+        """One model."""
+        return self._driver.run(self._procedures.model(model))
+
+    def pause(self, model: str) -> Mapping[str, Any]:
+        """Stop a model's queue: jobs are accepted and wait. The model as it is then."""
+        return self._driver.run(self._procedures.pause(model))
+
+    def resume(self, model: str) -> Mapping[str, Any]:
+        """Let a model's queue go on. The model as it is then."""
+        return self._driver.run(self._procedures.resume(model))
+
+    def health(self) -> Mapping[str, Any]:
+        """What `/healthz` says."""
+        return self._driver.run(self._procedures.health())
+
+    def _job(self, record: JobRecord) -> Job:
+        return Job(record, self._driver, self._procedures)
