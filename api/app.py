@@ -11,9 +11,11 @@ from api import (
     health,
     index,
     job_result,
+    list_jobs,
     list_models,
     many_results,
     metrics,
+    pause_model,
     query_jobs,
     submit_bulk,
     submit_job,
@@ -22,6 +24,7 @@ from api.auth import install_auth
 from api.card_cache import CardCache
 from api.drain_rates import DrainRates
 from api.errors import install_error_answers
+from api.pauses import Pauses
 from api.request_body import MemoryRequest
 from api.services import Services
 from api.validation import MAX_PICTURES
@@ -37,8 +40,10 @@ ENDPOINTS = (
     cancel_job,
     job_result,
     query_jobs,
+    list_jobs,
     many_results,
     list_models,
+    pause_model,
     health,
     metrics,
     index,
@@ -63,7 +68,8 @@ def create_app(settings: Settings, store: JobStore, registry: ModelRegistry) -> 
     # One thread stays for those who do not wait.
     waiters = Waiters(store, min(settings.max_waiters, settings.api_threads - 1))
     version = orjson.loads(index.OPENAPI.read_bytes())["info"]["version"]
-    Services(settings, store, registry, CardCache(registry), waiters, DrainRates(registry), version).install(app)
+    cards, rates, pauses = CardCache(registry), DrainRates(registry), Pauses(registry)
+    Services(settings, store, registry, cards, waiters, rates, pauses, version).install(app)
     install_auth(app)
     install_error_answers(app)
     for endpoint in ENDPOINTS:

@@ -17,26 +17,35 @@ _PART = 100
 
 @dataclass(frozen=True)
 class Sample:
-    """A model's queue at one time: how many of its jobs have ended so far, and how many wait."""
+    """A model's queue at one time: how many of its jobs have ended so far, how many wait, whether it is paused."""
 
     at_s: float
     ended: int
     queued: int
+    paused: bool = False
 
 
 def drain_rate(samples: Iterable[Sample]) -> float | None:
     """Jobs that ended per second, while jobs waited; None when nobody saw any wait.
 
-    An interval at one of whose ends the queue was empty says how many jobs came, not how many could have been run.
+    An interval at one of whose ends the queue was empty says how many jobs came, not how many could have been run; one
+    at whose end it was paused says nothing. While it is paused the rate is 0.
 
     Args:
         samples: in the order of their times.
     """
-    busy = [(earlier, later) for earlier, later in pairwise(samples) if earlier.queued and later.queued]
+    taken = list(samples)
+    if taken and taken[-1].paused:
+        return 0.0
+    busy = [(earlier, later) for earlier, later in pairwise(taken) if _is_busy(earlier) and _is_busy(later)]
     seconds = sum(later.at_s - earlier.at_s for earlier, later in busy)
     # The counts begin anew when somebody empties the database.
     ended = sum(max(later.ended - earlier.ended, 0) for earlier, later in busy)
     return ended / seconds if seconds > 0 else None
+
+
+def _is_busy(sample: Sample) -> bool:
+    return sample.queued > 0 and not sample.paused
 
 
 def retry_after_s(queued: int, rate: float | None) -> int:

@@ -44,7 +44,7 @@ class DrainRates:
         """
         for model, samples in list(self._samples.items()):
             state = self._registry.queue_state(model)
-            samples.append(Sample(now_s, sum(state.finished.values()), state.queued))
+            samples.append(Sample(now_s, sum(state.finished.values()), state.queued, state.paused))
             self._rates[model] = drain_rate(samples)
 
     def _run(self) -> None:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from api.auth import check_owner
 from api.job_lookup import check_id
 from api.json_response import json_response
-from api.record import poll_headers, record_with_result
+from api.record import poll_headers, record_in_queue
 from api.services import services
 from api.waiting import parse_wait
 
@@ -24,4 +24,5 @@ def get_job(job_id: str) -> Response:
         check_owner(job)
         if place.watch and not job.is_finished:
             job, parts = place.wait()
-    return json_response(record_with_result(job, parts), headers=poll_headers(job))
+    is_paused = services().pauses.is_paused(job.model)
+    return json_response(record_in_queue(job, parts, is_paused), headers=poll_headers(job))

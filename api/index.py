@@ -21,6 +21,7 @@ def index() -> Response:
         "models": "/v1/models",
         "submit": "/v1/models/{model}/jobs",
         "job": "/v1/jobs/{id}",
+        "jobs": "/v1/jobs",
         "health": "/healthz",
         "ready": "/readyz",
         "metrics": "/metrics",

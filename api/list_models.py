@@ -25,21 +25,23 @@ _OF_THE_CARD = (
 @routes.get("/v1/models")
 def list_models() -> Response:
     """All known models, by name."""
-    return json_response({"models": [_model_json(record) for record in services().registry.all()]})
+    return json_response({"models": [model_json(record) for record in services().registry.all()]})
 
 
 @routes.get("/v1/models/<model>")
 def get_model(model: str) -> Response:
     """One model."""
-    return json_response(_model_json(services().registry.get(model)))
+    return json_response(model_json(services().registry.get(model)))
 
 
-def _model_json(record: ModelRecord) -> dict[str, Any]:
+def model_json(record: ModelRecord) -> dict[str, Any]:
+    """A model with its load."""
     card = record.card or {}
     state = services().registry.queue_state(record.name)
     return {
         "name": record.name,
         "status": str(record.status),
+        "paused": record.paused,
         "version": card.get("version"),
         **_versions_json(record, card),
         **{key: card.get(key) for key in _OF_THE_CARD},

@@ -36,18 +36,20 @@ class ModelCollector(Collector):
             "celeriac_model_memory_bytes", "The most that the model's worker took in its latest life.", labels=["model"]
         )
         workers = GaugeMetricFamily("celeriac_live_workers", "Workers that have the model ready.", labels=["model"])
+        paused = GaugeMetricFamily("celeriac_model_paused", "1 where no job of the model begins.", labels=["model"])
         for record in self._registry.all():
             state = self._registry.queue_state(record.name)
             queued.add_metric([record.name], state.queued)
             running.add_metric([record.name], state.running)
             workers.add_metric([record.name], len(record.workers))
+            paused.add_metric([record.name], record.paused)
             if record.memory_bytes is not None:
                 memory.add_metric([record.name], record.memory_bytes)
             if state.oldest_age_s is not None:
                 oldest.add_metric([record.name], state.oldest_age_s)
             for status, count in state.finished.items():
                 finished.add_metric([record.name, status], count)
-        yield from (queued, running, finished, oldest, workers, memory)
+        yield from (queued, running, finished, oldest, workers, memory, paused)
 
 
 @routes.get("/metrics")

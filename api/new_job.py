@@ -49,4 +49,5 @@ def make_job(job_id: str, choice: Choice, is_pinned: bool, parameters: Parameter
 
 def queue_is_full(error: QueueFull, model: str) -> QueueIsFull:
     """What a client is told of a full queue: also when to come again."""
-    return QueueIsFull(str(error), retry_after_s(error.queued, services().rates.rate(model)))
+    hint = " The model is paused." if services().pauses.is_paused(model) else ""
+    return QueueIsFull(f"{error}{hint}", retry_after_s(error.queued, services().rates.rate(model)))

@@ -41,6 +41,17 @@ def record_with_result(job: Job, parts: Mapping[str, bytes]) -> dict[str, Any]:
     return record_json(job) | {"result": result_json(parts) if parts else None}
 
 
+def record_in_queue(job: Job, parts: Mapping[str, bytes], is_paused: bool) -> dict[str, Any]:
+    """The same, and whether the job waits for its model to be resumed.
+
+    Args:
+        job: as it is now.
+        parts: of its result.
+        is_paused: whether its model is paused.
+    """
+    return record_with_result(job, parts) | {"paused": job.status is Status.QUEUED and is_paused}
+
+
 def queue_json(job: Job, in_front: int, rate: float | None) -> dict[str, Any]:
     """Where a job stands in its queue, for the answer to its submission; null once it waits no more.
 

@@ -8,6 +8,7 @@ from flask import Flask, current_app
 
 from api.card_cache import CardCache
 from api.drain_rates import DrainRates
+from api.pauses import Pauses
 from api.waiting import Waiters
 from tasks.job_store import JobStore
 from tasks.model_registry import ModelRegistry
@@ -26,6 +27,7 @@ class Services:
     cards: CardCache
     waiters: Waiters
     rates: DrainRates
+    pauses: Pauses
     version: str
 
     def install(self, app: Flask) -> None:

@@ -15,7 +15,7 @@ from api.new_job import choose_version, make_job, queue_is_full
 from api.parameters import check_parameters, read_parameters
 from api.prefer import Preferences, parse_prefer
 from api.received import Received, receive
-from api.record import poll_headers, queue_json, record_with_result
+from api.record import poll_headers, queue_json, record_in_queue
 from api.services import services
 from api.validation import Input, check_arrays, check_job_pictures, check_json
 from api.waiting import MAX_WAIT_S, Place
@@ -77,7 +77,8 @@ def _answer(job: Job, receipt: Receipt, preferences: Preferences, place: Place) 
     if applied := preferences.applied(waited):
         headers["Preference-Applied"] = applied
     has_ended_in_time = job.is_finished and preferences.wait_s > 0
-    answer = record_with_result(job, parts) | queue_json(job, receipt.in_front, services().rates.rate(job.model))
+    record = record_in_queue(job, parts, services().pauses.is_paused(job.model))
+    answer = record | queue_json(job, receipt.in_front, services().rates.rate(job.model))
     return json_response(answer, 200 if has_ended_in_time else 202, headers)
 
 

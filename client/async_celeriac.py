@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any, Self, Unpack
 from client.address import Address
 from client.arrays import Answer
 from client.bulk import Item, submitting_many
-from client.driver import CONNECTIONS, TIMEOUT_S, AsyncDriver
+from client.driver import CONNECTIONS, TIMEOUT_S, AsyncDriver, each
 from client.errors import ApiError
 from client.job import AsyncJob
 from client.job_options import JobOptions, Options
@@ -19,6 +19,7 @@ from client.listing import JobFilters, listing
 from client.procedures import Procedures, tell_nobody
 from client.record import JobRecord
 from client.retry import OnTrouble, Patience
+from client.row_map import MapOptions, RowMap
 
 
 class AsyncCeleriac:
@@ -95,6 +96,35 @@ class AsyncCeleriac:
         return await self._driver.run(
             submitting_many(self._procedures, model, payload, wanted, rows_per_job, version, idempotency_key)
         )
+
+    def map(
+        self,
+        model: str,
+        rows: Iterable[Any] | AsyncIterable[Any],
+        *,
+        window: int = 64,
+        rows_per_job: int = 1,
+        arrays: bool | None = None,
+        yield_errors: bool = False,
+        version: int | str | None = None,
+        **options: Unpack[Options],
+    ) -> AsyncGenerator[Any, None]:
+        """As `Celeriac.map`, for `async for`; the rows may come from an async iterator too."""
+        return self._mapped(
+            RowMap(
+                self._procedures,
+                MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options)),
+            ),
+            each(rows),
+        )
+
+    async def _mapped(self, row_map: RowMap, rows: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+        try:
+            async for answer in self._driver.iterate(row_map.stream(), rows):
+                yield answer
+        finally:
+            if not self._driver.is_closed:
+                await self._driver.run(row_map.leave())
 
     async def get_job(self, job_id: str, wait_s: float = 0.0) -> AsyncJob:
         """As `Celeriac.get_job`."""

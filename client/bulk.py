@@ -45,11 +45,14 @@ def submitting_many(
 ) -> Steps[list[Item]]:
     """Submit many jobs; again while some are refused for now, which finds those that were accepted.
 
+    The patience begins again with each job more that is accepted.
+
     Raises:
         ClientError: Nothing of the request was taken.
     """
     key = idempotency_key or str(uuid.uuid4())
     asked = call.bulk_call(model, payload, options, rows_per_job, version, key)
+    accepted = 0
     row = Row(procedures.patience, procedures.on_trouble)
     while True:
         answered = yield from procedures.ask(asked)
@@ -57,6 +60,9 @@ def submitting_many(
         passing = next((item.error for item in items if item.error and item.error.is_temporary), None)
         if passing is None:
             return items
+        before, accepted = accepted, sum(item.record is not None for item in items)
+        if accepted > before:
+            row = Row(procedures.patience, procedures.on_trouble)
         try:
             pause = row.next_pause(passing)
         except ApiError:

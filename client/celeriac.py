@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
@@ -19,6 +19,7 @@ from client.listing import JobFilters, listing
 from client.procedures import Procedures, tell_nobody
 from client.record import JobRecord
 from client.retry import OnTrouble, Patience
+from client.row_map import MapOptions, RowMap
 
 
 class Celeriac:
@@ -127,6 +128,54 @@ class Celeriac:
             submitting_many(self._procedures, model, payload, wanted, rows_per_job, version, idempotency_key)
         )
 
+    def map(
+        self,
+        model: str,
+        rows: Iterable[Any],
+        *,
+        window: int = 64,
+        rows_per_job: int = 1,
+        arrays: bool | None = None,
+        yield_errors: bool = False,
+        version: int | str | None = None,
+        **options: Unpack[Options],
+    ) -> Generator[Any, None, None]:
+        """The answers to any number of rows, in their order, as they are wanted.
+
+        Jobs are submitted ahead of what is consumed, as many as the window has; rows are taken from the iterable, and
+        results freed on the server, as it goes. An iterator that is closed early, or left by an error, cancels the
+        jobs that it leaves; `contextlib.closing` closes it at once where a loop is left by `break`.
+
+        Args:
+            model: Its name.
+            rows: Each an array without an axis for rows, a mapping of those by input, a picture (path, bytes or PIL),
+                or plain values; texts where the model takes texts.
+            window: The most jobs that are under way or wait to be consumed.
+            rows_per_job: How many rows a job has.
+            arrays: True: `Arrays`, without the axis of rows; False: documents (docs/http.md); None: documents of a
+                classifier or detector, and the arrays of any other model.
+            yield_errors: Give the error of a row in its place, a `ClientError`; else it is raised there.
+            version: Of the model; None: the server chooses.
+            options: See `client.job_options.JobOptions`.
+
+        Raises:
+            InputError: The window or `rows_per_job` is less than 1.
+        """
+        return self._mapped(
+            RowMap(
+                self._procedures,
+                MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options)),
+            ),
+            iter(rows),
+        )
+
+    def _mapped(self, row_map: RowMap, rows: Iterator[Any]) -> Generator[Any, None, None]:
+        try:
+            yield from self._driver.iterate(row_map.stream(), rows)
+        finally:
+            if not self._driver.is_closed:
+                self._driver.run(row_map.leave())
+
     def get_job(self, job_id: str, wait_s: float = 0.0) -> Job:
         """A job that was submitted before; after waiting up to `wait_s` for its end."""
         return self._job(self._driver.run(self._procedures.wait(job_id, wait_s)))
@@ -134,7 +183,7 @@ class Celeriac:
     def jobs(self, *, model: str | None = None, status: str | None = None, tag: str | None = None) -> Iterator[Job]:
         """One's own jobs, newest first, page by page as they are wanted."""
         filters = JobFilters(model, status, tag)
-        return map(self._job, self._driver.iterate(listing(self._procedures, filters)))
+        return (self._job(record) for record in self._driver.iterate(listing(self._procedures, filters)))
 
     def query(self, job_ids: Sequence[str], wait_s: float = 0.0) -> dict[str, JobRecord | ApiError]:
         """The records of many jobs by id; in place of one that cannot be had, the error that says why.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, TypeVar
 
 import httpx
@@ -49,6 +49,11 @@ class Driver:
         self.address = address
         self._timeout_s = timeout_s
         self._client = httpx.Client(base_url=address.url, headers=address.headers, limits=_limits(connections))
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connections are closed for good."""
+        return self._client.is_closed
 
     def close(self) -> None:
         """Close the connections."""
@@ -103,6 +108,11 @@ class AsyncDriver:
         self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(base_url=address.url, headers=address.headers, limits=_limits(connections))
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the connections are closed for good."""
+        return self._client.is_closed
+
     async def close(self) -> None:
         """Close the connections."""
         await self._client.aclose()
@@ -142,3 +152,13 @@ class AsyncDriver:
             return await self._client.request(**_request(step, self._timeout_s)), None
         except _TROUBLES as error:
             return None, self.address.trouble(error)
+
+
+async def each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+    """The rows of either kind of iterable."""
+    if isinstance(rows, AsyncIterable):
+        async for row in rows:
+            yield row
+    else:
+        for row in rows:
+            yield row

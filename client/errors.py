@@ -20,10 +20,12 @@ class ClientError(Exception):
     Attributes:
         is_temporary: Whether the same request may well succeed a little later.
         retry_after_s: How long the server asks to wait before the next try, in s; None when it does not say.
+        row: Of an error of `map`, which row it is about, from 0; None for any other.
     """
 
     is_temporary = False
     retry_after_s: float | None = None
+    row: int | None = None
 
 
 class InputError(ClientError):
@@ -69,7 +71,7 @@ class ApiError(ClientError):
         self,
         message: str,
         *,
-        status: int,
+        status: int = 0,
         type: str = "",
         field: str | None = None,
         retry_after_s: float | None = None,

@@ -102,10 +102,11 @@ def _is_array(value: Any) -> bool:
 
 
 def _are_pictures(value: Any) -> bool:
-    return isinstance(value, Sequence) and bool(value) and all(_is_picture_file(item) for item in value)
+    return isinstance(value, Sequence) and bool(value) and all(is_picture_file(item) for item in value)
 
 
-def _is_picture_file(item: Any) -> bool:
+def is_picture_file(item: Any) -> bool:
+    """Whether it is one picture: a path, Pillow's, or bytes that begin like one."""
     if isinstance(item, bytes | bytearray):
         return (sniff(bytes(item[:64])) or "").startswith("image/")
     return isinstance(item, Path) or is_picture(item)

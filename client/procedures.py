@@ -127,12 +127,17 @@ class Procedures:
         found: dict[str, Answer] = {}
         first = 0
         while first < len(job_ids):
-            some = job_ids[first : first + MOST_IDS]
-            answered = yield from self.ask(call.results_call(some, NPZ if arrays else JSON))
-            found |= reply.answers(answered, self.url, arrays)
-            # The last ones are left out where an answer would be too large; the first one never is.
-            first += max(1, len(some) - reply.left(answered))
+            answers, looked_at = yield from self.some_results(job_ids[first:], arrays)
+            found |= answers
+            first += looked_at
         return found
+
+    def some_results(self, job_ids: Sequence[str], arrays: bool = True) -> Steps[tuple[dict[str, Answer], int]]:
+        """As many answers as one reply has room for, from the first job on, and how many jobs were looked at."""
+        some = job_ids[:MOST_IDS]
+        answered = yield from self.ask(call.results_call(some, NPZ if arrays else JSON))
+        # The first answer always has room.
+        return reply.answers(answered, self.url, arrays), max(1, len(some) - reply.left(answered))
 
     def free(self, job_ids: Sequence[str]) -> Steps[int]:
         """Delete the results of those of the jobs that have ended; how many."""

@@ -41,28 +41,41 @@ def as_array(value: Any, fit: TensorFit | None) -> Array:
     Raises:
         InputError: The lists are uneven, or the values do not fit the dtype.
     """
+    row = as_row(value, fit)
+    return row[np.newaxis] if fit and fit.shape is not None and row.ndim == len(fit.shape) - 1 else row
+
+
+def as_row(value: Any, fit: TensorFit | None) -> Array:
+    """As `as_array`, without an axis that the value does not have.
+
+    Raises:
+        InputError: As for `as_array`.
+    """
     field = f"inputs.{fit.name}" if fit else "inputs"
     try:
-        # Of objects, so that neither text loses zero characters nor whole numbers become floats.
+        # Of objects, so that text loses no zero characters.
         array = np.array(value, dtype=object) if _holds_strings(value) else np.array(value)
-        array = pack_strings(array) if array.dtype.hasobject else array
     except (ValueError, TypeError, OverflowError):
         raise InputError(f"{field}: expected numbers or texts in lists of even lengths; got others.") from None
-    if fit is None:
-        return array
-    return _with_rows(_cast(array, fit, field), fit)
+    array = pack_strings(array) if array.dtype.hasobject else array
+    return _cast(array, fit.dtype, field) if fit else array
 
 
-def _cast(array: Array, fit: TensorFit, field: str) -> Array:
-    if fit.dtype == "string":
+def _cast(array: Array, dtype: str, field: str) -> Array:
+    if dtype == "string":
         if array.dtype.kind in "SUV":
             return array
         raise InputError(f"{field}: expected texts; got {array.dtype.name} values.")
-    wanted = np.dtype(fit.dtype)
-    cast = array.astype(wanted) if _may_become(array.dtype, wanted) else None
-    if cast is None or (wanted.kind in "iu" and not np.array_equal(cast, array)):
-        raise InputError(f"{field}: expected values that {fit.dtype} can hold; got others, of {array.dtype.name}.")
-    return cast
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise InputError(f"{field}: {dtype} is none of numpy's; give an array that the model takes.") from None
+    if _may_become(array.dtype, wanted):
+        with np.errstate(all="ignore"):
+            cast = array.astype(wanted)
+        if wanted.kind not in "iu" or np.array_equal(cast, array):
+            return cast
+    raise InputError(f"{field}: expected values that {dtype} can hold; got others, of {array.dtype.name}.")
 
 
 def _may_become(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
@@ -71,12 +84,6 @@ def _may_become(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
     if not known or (given.kind == "b") != (wanted.kind == "b"):
         return False
     return ranks.index(wanted.kind) >= ranks.index(given.kind) or (wanted.kind in "iu" and given.kind in "iu")
-
-
-def _with_rows(array: Array, fit: TensorFit) -> Array:
-    if fit.shape is None or array.ndim != len(fit.shape) - 1:
-        return array
-    return array[np.newaxis]
 
 
 def _holds_strings(value: Any) -> bool:

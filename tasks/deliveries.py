@@ -12,6 +12,7 @@ import redis
 from tasks import keys
 from tasks.broker import broker_errors
 from tasks.job import Job
+from tasks.queues import queue_of
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -29,6 +30,7 @@ FOREIGN = "foreign"  #: it is another model's
 DUPLICATE = "duplicate"  #: it is being run by another message of it
 LATE = "late"  #: its deadline has passed
 POISONED = "poisoned"  #: it had its attempts, and never ended
+PAUSED = "paused"  #: its model is
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Deliveries:
 
         Returns:
             For each the number of its delivery, with which alone it can be ended by who runs it; or `LOST`,
-            `DUPLICATE`, `MISSING`, `LATE`, `POISONED`, or its terminal status.
+            `DUPLICATE`, `MISSING`, `LATE`, `POISONED`, `PAUSED`, or its terminal status.
         """
         parts = [deliveries[start : start + MOST_AT_ONCE] for start in range(0, len(deliveries), MOST_AT_ONCE)]
         return [word for part in parts for word in self._begin_part(part, run)]
@@ -108,8 +110,8 @@ class Deliveries:
         arguments = [text for given in part for text in (given.tag, given.token, given.job_id)]
         with broker_errors():
             words: list[bytes] = self._begin(
-                keys=[keys.OWNERS, keys.DEADLINES, keys.running(self._model)],
-                args=[keys.job(""), self._worker, MAX_ATTEMPTS, run, *arguments],
+                keys=[keys.OWNERS, keys.DEADLINES, keys.running(self._model), keys.PAUSED],
+                args=[keys.job(""), self._worker, MAX_ATTEMPTS, run, queue_of(self._model), *arguments],
             )
         return [int(word) if word.isdigit() else word.decode() for word in words]
 

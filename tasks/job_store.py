@@ -20,6 +20,7 @@ from tasks.finish_listener import FinishListener, Found, Watch
 from tasks.group_commit import GroupCommit
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
+from tasks.listings import Listings
 from tasks.message import event_channel
 from tasks.receipt import Receipt, read_receipts
 from tasks.script_stream import ScriptCall, stream_calls
@@ -32,6 +33,9 @@ class JobStore:
     """Jobs in Redis. Safe to share between threads.
 
     Every method raises BrokerUnavailable when Redis does not answer.
+
+    Attributes:
+        listings: The jobs of each owner.
 
     Args:
         client: of the broker, see `tasks.broker.connect`.
@@ -48,6 +52,7 @@ class JobStore:
         self._submissions = GroupCommit(self._store)
         self._ends = JobEnds(client, result_ttl_s)
         self._listener = FinishListener(client, self._read)
+        self.listings = Listings(client)
         self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
     def submit(self, job: Job, payload: bytes) -> Receipt:

@@ -29,7 +29,7 @@ LOCK_S = 30
 # Without events: one every few seconds would push people's jobs out of Flower's memory.
 @shared_task(name="keeper.sweep", ignore_result=True, send_events=False)
 def sweep() -> None:
-    """End queued jobs whose deadline has passed, keep the quarantine in step, queue jobs again whose message is gone.
+    """End overdue jobs, keep quarantine and listings in step, queue jobs again whose message is gone.
 
     One keeper at a time.
     """
@@ -50,6 +50,7 @@ def _sweep(settings: Settings) -> None:
             if expired := store.expire_overdue():
                 logger.info("%d overdue jobs expired.", expired)
             Quarantine(client, store, settings.result_ttl_s).forget_older_than(settings.quarantine_ttl_s)
+            store.listings.trim(settings.result_ttl_s)
             if lost := republish_lost(client, store):
                 logger.warning("%d jobs whose message was gone are queued again.", lost)
         finally:

@@ -6,6 +6,8 @@
 | `job_input` | string | the input payload, raw bytes | until the job ends, see `quarantine` |
 | `job_result` | hash | the result, raw bytes by part, see `tasks.result` | as `job`, or until it is deleted |
 | `idempotency` | string | the id of the job that came with an idempotency, see `tasks.job` | as `job` |
+| `listing` | stream | ids of an owner's jobs in the order in which they were recorded | entry: as its `job` |
+| `LISTED` | hash | owner -> from where the next trim of his listing looks | entry: as the listing |
 | `unfinished` | zset | ids of a model's jobs that have not ended; score: submitted at, µs | entry: until the end |
 | `running` | zset | ids of those at a worker; score: started at, µs | entry: until the end |
 | `quarantine` | zset | ids of a model's poisoned jobs; score: when, µs | these, record and input: `quarantine_ttl_s` |
@@ -20,6 +22,7 @@
 | `loads` | hash | version and worker -> fingerprint of what it began to load | entry: until that ends; a week |
 | `EXPECTED` | set | models that the supervisor serves | none |
 | `ENDED` | channel | for each job that ends, once: a line with its id and terminal status; many together | - |
+| `PAUSED` | set | queues whose messages nobody takes | entry: until the queue is resumed |
 | `LEASES` | zset | delivery tags of claimed messages; score: end of the claim, µs | entry: until acknowledged |
 | `OWNERS` | hash | delivery tag -> token of the claim, length of the message, its list | entry: as in `LEASES` |
 | `HOLDERS` | zset | holding lists of workers; score: until when, µs | entry: a minute longer |
@@ -47,8 +50,10 @@ PREFIX = SYSTEM_PREFIX + "celeriac:"
 MODELS = PREFIX + "models"
 EXPECTED = PREFIX + "expected"
 DEADLINES = PREFIX + "deadlines"
+LISTED = PREFIX + "listed"
 ENDED = PREFIX + "ended"
 KEEPER_LOCK = PREFIX + "keeper:lock"
+PAUSED = PREFIX + "paused"
 LEASES = PREFIX + "claims:leases"
 OWNERS = PREFIX + "claims:owners"
 HOLDERS = PREFIX + "claims:holders"
@@ -80,6 +85,11 @@ def job_result(job_id: str) -> str:
 def idempotency(digest: str) -> str:
     """The job that came with an idempotency."""
     return f"{PREFIX}idempotency:{digest}"
+
+
+def listing(owner: str) -> str:
+    """The ids of all jobs of an owner; an empty one: of those that came without an API key."""
+    return f"{PREFIX}listing:{owner}"
 
 
 def unfinished(model: str) -> str:

@@ -13,11 +13,15 @@ import redis
 
 from tasks import keys
 from tasks.broker import broker_errors
+from tasks.queues import queue_of
 
 
 @dataclass(frozen=True)
 class Demand:
-    """The load on one model: its jobs that have not ended, those of them that a worker has, and all that ever ended."""
+    """The load on one model: its jobs that have not ended, those of them that a worker has, and all that ever ended.
+
+    Of a model that is paused those that wait are left out.
+    """
 
     unfinished: int
     running: int
@@ -38,9 +42,14 @@ class ModelMemory:
                 pipeline.zcard(keys.unfinished(name))
                 pipeline.zcard(keys.running(name))
                 pipeline.hvals(keys.finished(name))
+                pipeline.sismember(keys.PAUSED, queue_of(name))
             answers = pipeline.execute()
-        triples = zip(names, answers[::3], answers[1::3], answers[2::3], strict=True)
-        return {name: Demand(unfinished, running, sum(map(int, ended))) for name, unfinished, running, ended in triples}
+        parts = (answers[part::4] for part in range(4))
+        return {
+            # Jobs that may not begin need no worker.
+            name: Demand(running if paused else unfinished, running, sum(map(int, ended)))
+            for name, unfinished, running, ended, paused in zip(names, *parts, strict=True)
+        }
 
     def publish(self, waits_for: Mapping[str, str | None], memory_bytes: Mapping[str, int]) -> None:
         """Say what has changed: what models wait for, None for those that are in memory again, and what they take."""

@@ -20,6 +20,7 @@ from tasks import keys
 from tasks.broker import broker_errors, server_time_us
 from tasks.errors import ModelUnknown
 from tasks.job import Status
+from tasks.queues import model_of, queue_of
 
 #: A worker says that it lives every `HEARTBEAT_S`, and counts as live for `LIVE_S` after the last word.
 HEARTBEAT_S = 5.0
@@ -61,7 +62,8 @@ class LiveWorker:
 class ModelRecord:
     """A model as the rest of the system sees it. `card` is None until a worker was ready once.
 
-    `waits_for` and `memory_bytes` are the supervisor's, see `tasks.model_memory`.
+    `waits_for` and `memory_bytes` are the supervisor's, see `tasks.model_memory`. Of one that is `paused` jobs are
+    accepted, and none begins.
     """
 
     name: str
@@ -72,6 +74,7 @@ class ModelRecord:
     expected: bool
     waits_for: str | None = None
     memory_bytes: int | None = None
+    paused: bool = False
 
     @property
     def status(self) -> ModelStatus:
@@ -93,6 +96,7 @@ class QueueState:
     running: int
     oldest_age_s: float | None
     finished: Mapping[Status, int]
+    paused: bool = False
 
 
 class ModelRegistry:
@@ -147,6 +151,32 @@ class ModelRegistry:
         with broker_errors():
             self._redis.zrem(keys.model_workers(name), _member(worker))
 
+    def pause(self, name: str) -> None:
+        """Have nobody claim a model's jobs until `resume`; those that a worker computes now end.
+
+        Raises:
+            ModelUnknown: nobody ever served or expected it.
+        """
+        self.get(name)
+        with broker_errors():
+            self._redis.sadd(keys.PAUSED, queue_of(name))
+
+    def resume(self, name: str) -> None:
+        """End a model's pause, if there is one; its workers look within a second.
+
+        Raises:
+            ModelUnknown: nobody ever served or expected it.
+        """
+        self.get(name)
+        with broker_errors():
+            self._redis.srem(keys.PAUSED, queue_of(name))
+
+    def paused(self) -> frozenset[str]:
+        """The models that are paused."""
+        with broker_errors():
+            queues = cast(set[bytes], self._redis.smembers(keys.PAUSED))
+        return frozenset(name for queue in queues if (name := model_of(queue.decode())))
+
     def get(self, name: str) -> ModelRecord:
         """One model.
 
@@ -178,14 +208,21 @@ class ModelRegistry:
                 pipeline.sismember(keys.EXPECTED, name)
                 pipeline.hgetall(keys.model(name))
                 pipeline.zrange(keys.model_workers(name), 0, -1, withscores=True)
+                pipeline.sismember(keys.PAUSED, queue_of(name))
             (seconds, microseconds), *answers = pipeline.execute()
         live_since_us = seconds * 1_000_000 + microseconds - LIVE_S * 1e6
-        quadruples = zip(names, answers[::4], answers[1::4], answers[2::4], answers[3::4], strict=True)
+        parts = (answers[part::5] for part in range(5))
         return [
-            _record(name, bool(expected), fields, [member for member, beat_us in workers if beat_us >= live_since_us])
+            _record(
+                name,
+                bool(expected),
+                fields,
+                [member for member, beat_us in workers if beat_us >= live_since_us],
+                bool(paused),
+            )
             if known
             else None
-            for name, known, expected, fields, workers in quadruples
+            for name, known, expected, fields, workers, paused in zip(names, *parts, strict=True)
         ]
 
     def queue_state(self, name: str) -> QueueState:
@@ -196,14 +233,16 @@ class ModelRegistry:
             pipeline.zcard(keys.running(name))
             pipeline.zrange(keys.unfinished(name), 0, 0, withscores=True)
             pipeline.hgetall(keys.finished(name))
+            pipeline.sismember(keys.PAUSED, queue_of(name))
             pipeline.time()
-            unfinished, running, oldest, finished, (seconds, microseconds) = pipeline.execute()
+            unfinished, running, oldest, finished, paused, (seconds, microseconds) = pipeline.execute()
         now_us = seconds * 1_000_000 + microseconds
         return QueueState(
             queued=max(unfinished - running, 0),
             running=running,
             oldest_age_s=(now_us - oldest[0][1]) / 1e6 if oldest else None,
             finished={Status(status.decode()): int(count) for status, count in finished.items()},
+            paused=bool(paused),
         )
 
     def _publish_failure(self, name: str, fields: Mapping[str, str]) -> None:
@@ -223,7 +262,9 @@ def _worker(member: bytes) -> LiveWorker:
     return LiveWorker(**values | {"versions": tuple(values.get("versions", ()))})
 
 
-def _record(name: str, expected: bool, fields: Mapping[bytes, bytes], workers: Iterable[bytes]) -> ModelRecord:
+def _record(
+    name: str, expected: bool, fields: Mapping[bytes, bytes], workers: Iterable[bytes], paused: bool
+) -> ModelRecord:
     card, failure, waits_for = fields.get(b"card"), fields.get(b"failure"), fields.get(b"waits_for")
     return ModelRecord(
         name=name,
@@ -234,4 +275,5 @@ def _record(name: str, expected: bool, fields: Mapping[bytes, bytes], workers: I
         expected=expected,
         waits_for=waits_for.decode() if waits_for else None,
         memory_bytes=int(fields[b"memory_bytes"]) if b"memory_bytes" in fields else None,
+        paused=paused,
     )

@@ -19,6 +19,7 @@ CHUNK_JOBS = 200
 CHUNK_BYTES = 1_048_576
 
 _KEY_PARTS = (keys.job(""), keys.INPUT, keys.idempotency(""))
+_LISTINGS = keys.listing("")
 
 #: Jobs with the bytes of their inputs.
 Chunk = list[tuple[Job, bytes]]
@@ -46,13 +47,13 @@ def script_arguments(chunk: Chunk, event_channel: str, caps: Caps, is_memory_ful
     first = chunk[0][0]
     queue = queue_list(queue_of(first.model), LANE_PRIORITIES[first.lane])
     model = first.model
-    names = [keys.unfinished(model), keys.running(model), keys.DEADLINES, queue, keys.input_bytes(model)]
+    names = [keys.unfinished(model), keys.running(model), keys.DEADLINES, queue, keys.input_bytes(model), keys.LISTED]
     memory = "1" if is_memory_full else ""
-    args: list[Any] = [event_channel, *_KEY_PARTS, caps.queued_jobs, caps.queued_bytes, memory]
+    args: list[Any] = [event_channel, *_KEY_PARTS, caps.queued_jobs, caps.queued_bytes, memory, _LISTINGS]
     for job, payload in chunk:
         expires_in_s = "" if job.expires_in_s is None else job.expires_in_s
         message, event = task_message(job), sent_event(job)
-        args += (job.id, _record(job), payload, message, event, expires_in_s, job.idempotency, job.request)
+        args += (job.id, _record(job), payload, message, event, expires_in_s, job.idempotency, job.request, job.owner)
     return names, args
 
 

@@ -31,7 +31,7 @@ class Worker:
 
     def claim(self, most: int = 100) -> list[Claimed]:
         token = f"{self.owner}:{len(self.tokens) + 1}"
-        claimed = self.scripts.claim(self.lists, most, token)
+        claimed = self.scripts.claim(self.lists, most, token).messages
         self.tokens |= {message.tag: token for message in claimed}
         return claimed
 

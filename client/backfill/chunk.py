@@ -58,7 +58,7 @@ class UnreadRow:
 
     Attributes:
         position: Its position in the input, from 0.
-        key: Its key; the row's number where the key itself cannot be read.
+        key: Its key; `row 17` where keys are read and this one cannot be.
         reason: Why, a sentence.
     """
 
@@ -70,6 +70,11 @@ class UnreadRow:
     def end(self) -> int:
         """The position of the row after it."""
         return self.position + 1
+
+
+def unread_key(position: int) -> str:
+    """What stands for a key that cannot be read; no number, since keys may be numbers."""
+    return f"row {position}"
 
 
 Rows: TypeAlias = list[RowChunk | UnreadRow]

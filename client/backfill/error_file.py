@@ -32,7 +32,6 @@ class ErrorFile:
         """Open it as `open_output` opens an output."""
         self._path = files.errors
         self._file = GrowingFile(self._path, None if position is None else position["bytes"])
-        self._length_bytes = 0
 
     def write(self, first: int, keys: Sequence[str], failure: Failure) -> None:
         """Add a line for each of consecutive rows that failed together."""
@@ -42,12 +41,11 @@ class ErrorFile:
 
     def flush(self) -> Mapping[str, Any]:
         """Make the lines durable; `{"bytes": length}`."""
-        self._length_bytes = self._file.flush()
-        return {"bytes": self._length_bytes}
+        return {"bytes": self._file.flush()}
 
     def finish(self) -> None:
         """After the last `flush`: remove the file when it is empty."""
-        if not self._length_bytes:
+        if not self._file.flush():
             remove(self._path)
 
     def close(self) -> None:

@@ -47,7 +47,10 @@ class Recorder:
 
         Raises:
             OutputError: A file is not what it was, or cannot be written.
+            ValueError: The run has finished: there is nothing to write.
         """
+        if state.is_finished:
+            raise ValueError("The run has finished.")
         files = OutputFiles(output)
         self._checkpoint = checkpoint
         self._is_ordered = is_ordered

@@ -14,6 +14,7 @@ from billiard.einfo import ExceptionInfo
 from celery.worker import state
 
 from tasks.errors import JobFailed
+from tasks.transport.channel import Channel
 
 
 def started(requests: Iterable[Any]) -> None:
@@ -57,6 +58,12 @@ def dropped(request: Any) -> None:
     """Nothing is to be said of it; its message, if it is still this worker's, is done with."""
     state.task_ready(request)
     request.acknowledge()
+
+
+def paused(request: Any, tag: str) -> None:
+    """It was not run, since its model is paused; its message goes back to where it was."""
+    Channel.claims.give_back(tag)
+    state.task_ready(request)
 
 
 def given_back(request: Any) -> None:

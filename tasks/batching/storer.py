@@ -177,6 +177,8 @@ def _saying(entry: Entry, word: str, failure_type: str, runtime_s: float) -> Cal
         return partial(announce.failed, request, failure_type or "failed")
     if word in (Status.CANCELLED, Status.EXPIRED):
         return partial(announce.revoked, request, expired=word == Status.EXPIRED)
+    if word == deliveries.PAUSED:
+        return partial(announce.paused, request, entry.delivery.tag)
     if word == GIVEN_BACK:
         return partial(announce.given_back, request)
     return partial(announce.dropped, request)

@@ -1,14 +1,16 @@
 -- The model is about to run jobs: counts the delivery and the attempt of each.
--- KEYS: 1 owners (see tasks.transport), 2 deadlines, 3 running
+-- KEYS: 1 owners (see tasks.transport), 2 deadlines, 3 running, 4 paused
 -- ARGV: 1 start of job keys, 2 worker, 3 most attempts, 4 run: asking again with the same one, because the answer was
---       lost, counts nothing twice, then for each job its message's delivery tag, its claim's token and its id
+--       lost, counts nothing twice, 5 the model's queue, then for each job its message's delivery tag, its claim's
+--       token and its id
 -- Returns for each job the number of its delivery, or why it must not run: 'lost' (another worker has its message),
 -- 'duplicate' (it is being run by another message of it), 'missing', 'late' (past its deadline), 'poisoned' (it had its
--- attempts), or its terminal status.
+-- attempts), 'paused' (its model is), or its terminal status.
 local time = redis.call('TIME')
 local now_us = time[1] * 1000000 + time[2]
 local started_at_us = string.format('%.0f', now_us)
 local words, ids, started = {}, {}, {}
+local is_paused = redis.call('SISMEMBER', KEYS[4], ARGV[5]) == 1
 -- First a command that frees: Redis lets a script that began so go on when its memory is full.
 redis.call('ZREM', KEYS[2], '')
 
@@ -31,6 +33,8 @@ local function begin(tag, token, id)
     return 'late'
   elseif tonumber(attempt) >= tonumber(ARGV[3]) then
     return 'poisoned'
+  elseif is_paused then
+    return 'paused'
   end
   redis.call('HSET', job, 'status', 'running', 'delivery', delivery + 1, 'attempt', attempt + 1,
     'started_at_us', started_at_us, 'worker', ARGV[2], 'run', ARGV[4], 'message', tag)
@@ -40,7 +44,7 @@ local function begin(tag, token, id)
   return tostring(delivery + 1)
 end
 
-for i = 5, #ARGV, 3 do
+for i = 6, #ARGV, 3 do
   table.insert(words, begin(ARGV[i], ARGV[i + 1], ARGV[i + 2]))
 end
 if #ids > 0 then

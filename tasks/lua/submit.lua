@@ -1,10 +1,10 @@
 -- Record jobs of one queue and put their messages into it, in one step: after it the jobs are durable, before it nothing
 -- is.
--- KEYS: 1 unfinished, 2 running, 3 deadlines, 4 the queue's list, 5 input_bytes
+-- KEYS: 1 unfinished, 2 running, 3 deadlines, 4 the queue's list, 5 input_bytes, 6 owners of listings
 -- ARGV: 1 event channel, 2 start of job keys, 3 end of input keys, 4 start of idempotency keys, 5 most queued jobs,
---       6 most bytes of input, 7 '1': the server's memory is full, else empty, then for each job: its id, record (a JSON
---       list of fields and values in turn), payload, message, event, expires_in_s (empty: never), idempotency and
---       request (see `tasks.job`; empty: none)
+--       6 most bytes of input, 7 '1': the server's memory is full, else empty, 8 start of listing keys, then for each
+--       job: its id, record (a JSON list of fields and values in turn), payload, message, event, expires_in_s (empty:
+--       never), idempotency and request (see `tasks.job`; empty: none), owner
 -- Submitting an id again changes nothing. Returns for each job, in order:
 --   a number                  it is recorded; so many jobs of the model wait in front of it
 --   {id, a number}            the same request came with this idempotency before, and is that job
@@ -18,7 +18,7 @@ local running = redis.call('ZCARD', KEYS[2])
 local in_front = math.max(redis.call('ZCARD', KEYS[1]) - running, 0)
 local input_bytes, added_bytes = tonumber(redis.call('GET', KEYS[5]) or 0), 0
 local most_jobs, most_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
-local entries, messages, outcomes, places = {}, {}, {}, {}
+local entries, messages, outcomes, places, owners = {}, {}, {}, {}, {}
 
 local function in_front_of(id)
   return places[id] or math.max((redis.call('ZRANK', KEYS[1], id) or 0) - running, 0)
@@ -43,8 +43,8 @@ local function refusal(payload_bytes)
   return (in_front >= most_jobs or bytes > 0 and bytes + payload_bytes > most_bytes) and {'full', in_front, bytes}
 end
 
-for i = 8, #ARGV, 8 do
-  local id, record, payload, message, event, expires_in_s, idempotency, request = unpack(ARGV, i, i + 7)
+for i = 9, #ARGV, 9 do
+  local id, record, payload, message, event, expires_in_s, idempotency, request, owner = unpack(ARGV, i, i + 8)
   local job = ARGV[2] .. id
   local outcome = redis.call('EXISTS', job) == 1 and in_front_of(id)
   outcome = outcome or idempotency ~= '' and repeated(idempotency, request) or refusal(#payload)
@@ -57,6 +57,8 @@ for i = 8, #ARGV, 8 do
     if idempotency ~= '' then
       redis.call('SET', ARGV[4] .. idempotency, id)
     end
+    redis.call('XADD', ARGV[8] .. owner, '*', '', id)
+    owners[owner] = true
     redis.call('PUBLISH', ARGV[1], event)
     entries[#entries + 1] = created_at_us
     entries[#entries + 1] = id
@@ -70,5 +72,8 @@ if #messages > 0 then
   redis.call('ZADD', KEYS[1], unpack(entries))
   redis.call('LPUSH', KEYS[4], unpack(messages))
   redis.call('INCRBY', KEYS[5], added_bytes)
+end
+for owner in pairs(owners) do
+  redis.call('HSETNX', KEYS[6], owner, '-')
 end
 return outcomes

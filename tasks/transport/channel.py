@@ -21,8 +21,9 @@ from tasks.job import Lane
 from tasks.queues import lane_of
 from tasks.reconnect import TIME_TO_RETURN_S
 from tasks.transport.claims import Claims, Wanted
+from tasks.transport.paused import LOOK_EVERY_S, Paused
 from tasks.transport.qos import QoS
-from tasks.transport.scripts import MOST_AT_ONCE, Claimed, ClaimScripts, SourceList, emptied_lanes, read_claimed
+from tasks.transport.scripts import MOST_AT_ONCE, Claim, Claimed, ClaimScripts, SourceList, emptied_lanes, read_claim
 from tasks.transport.waits import ClaimAhead, Waits
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Claiming(_Base):  # type: ignore[misc]
         self._waits = Waits(self._waiting_client)
         self._unacknowledged_queues: set[str] = set()
         self._known_lists: dict[tuple[str, int], SourceList] = {}
+        self._paused = Paused()
         # So that the first look is a claim, which makes the holding lists known as this worker's.
         self._woken = True
         super().__init__(*args, **kwargs)
@@ -72,20 +74,24 @@ class Claiming(_Base):  # type: ignore[misc]
         most, lanes = self._wanted()
         if most <= 0:
             return
-        sources = self._sources(lanes)
+        sources = self._paused.leave_out(self._sources(lanes))
+        if not sources:
+            return
         if self._is_idle() and not self._woken:
             self._wait(sources, most)
         elif self._woken or not self._waits.all_pending(sources):
             self._woken = False
             token = self.claims.new_token()
-            claimed = self.scripts.claim(sources, most, token)
-            if len(claimed) < most:
-                self._wait(sources, 0 if claimed else most)
-            self._take(claimed, token, emptied_lanes(sources, claimed, most))
+            claim = self.scripts.claim(sources, most, token)
+            self._heed_paused(claim.paused)
+            if len(claim.messages) < most:
+                self._wait(self._paused.leave_out(sources), 0 if claim.messages else most)
+            self._take(claim, token, sources, most)
 
     def settle(self) -> None:
-        """Tell Redis what was acknowledged and rejected since the last time, in one step each."""
+        """Tell Redis what was acknowledged, rejected and given back since the last time, in one step each."""
         acknowledged, rejected = self.claims.take_acknowledged(), self.claims.take_rejected()
+        returned = self.claims.take_returned()
         try:
             if acknowledged:
                 self.scripts.acknowledge(acknowledged)
@@ -93,8 +99,11 @@ class Claiming(_Base):  # type: ignore[misc]
             if rejected:
                 self.scripts.give_back(rejected, run_next=False)
                 rejected = {}
+            if returned:
+                self.scripts.give_back(returned)
+                returned = {}
         finally:
-            self.claims.put_back(acknowledged, rejected)
+            self.claims.put_back(acknowledged, rejected, returned)
 
     def keep_leases(self) -> None:
         """Renew what is held, and return to its list what other workers failed to renew."""
@@ -174,10 +183,10 @@ class Claiming(_Base):  # type: ignore[misc]
             self._known_lists[queue, priority] = source
         return self._known_lists[queue, priority]
 
-    def _take(self, claimed: list[Claimed], token: str, emptied: Collection[Lane]) -> None:
-        for message in claimed:
+    def _take(self, claim: Claim, token: str, sources: Sequence[SourceList], most: int) -> None:
+        for message in claim.messages:
             self.claims.add(message.tag, token)
-        left = deque(claimed)
+        left = deque(claim.messages)
         try:
             while left:
                 message = left.popleft()
@@ -190,7 +199,7 @@ class Claiming(_Base):  # type: ignore[misc]
                 self.claims.reject(message.tag)
         # Once they are delivered: who hears that nothing waits in a lane must know of what was claimed.
         if self.claims.demand:
-            self.claims.demand.emptied(emptied)
+            self.claims.demand.emptied(emptied_lanes(self._paused.leave_out(sources), claim.messages, most))
 
     def _deliver(self, message: Claimed) -> None:
         payload = _read(message.raw)
@@ -230,8 +239,18 @@ class Claiming(_Base):  # type: ignore[misc]
         if answer.ahead is None:
             self._woken = answer.moved or self._woken
         else:
-            claimed = read_claimed(answer.ahead.lists, answer.claimed)
-            self._take(claimed, answer.ahead.token, emptied_lanes(answer.ahead.lists, claimed, answer.ahead.most))
+            ahead, claim = answer.ahead, read_claim(answer.ahead.lists, answer.claimed)
+            self._heed_paused(claim.paused)
+            self._take(claim, ahead.token, ahead.lists, ahead.most)
+
+    def _heed_paused(self, queues: Collection[str]) -> None:
+        """Leave paused queues alone for a moment."""
+        if not queues:
+            return
+        self._paused.note(queues)
+        # The next look is a claim, and no wait: that would take a message first.
+        self._woken = True
+        self.connection.cycle.loop.call_later(LOOK_EVERY_S, _nothing)
 
     def _is_idle(self) -> bool:
         return self.claims.demand is None or self.claims.demand.is_idle()
@@ -244,6 +263,10 @@ class Claiming(_Base):  # type: ignore[misc]
     def _on_connection_disconnect(self, connection: Any) -> None:
         self._waits.cut(connection)
         super()._on_connection_disconnect(connection)
+
+
+def _nothing() -> None:
+    """A turn of the loop is all that is wanted."""
 
 
 def _read(raw: bytes) -> dict[str, Any] | None:

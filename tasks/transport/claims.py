@@ -51,6 +51,7 @@ class Claims:
         self._tokens: dict[str, str] = {}
         self._acknowledged: dict[str, str] = {}
         self._rejected: dict[str, str] = {}
+        self._returned: dict[str, str] = {}
         self._numbers = count(1)
         # The first renewal is never late: a worker that has just loaded its model has held nobody up.
         self._renewed_s = float("inf")
@@ -98,6 +99,11 @@ class Claims:
         if token := self._tokens.pop(tag, None):
             self._rejected[tag] = token
 
+    def give_back(self, tag: str) -> None:
+        """It goes back to where it came from, to run next; Redis is told with the next `take_returned`."""
+        if token := self._tokens.pop(tag, None):
+            self._returned[tag] = token
+
     def take_acknowledged(self) -> dict[str, str]:
         """What was acknowledged since the last call."""
         taken, self._acknowledged = self._acknowledged, {}
@@ -108,10 +114,18 @@ class Claims:
         taken, self._rejected = self._rejected, {}
         return taken
 
-    def put_back(self, acknowledged: Mapping[str, str], rejected: Mapping[str, str]) -> None:
+    def take_returned(self) -> dict[str, str]:
+        """What was given back since the last call."""
+        taken, self._returned = self._returned, {}
+        return taken
+
+    def put_back(
+        self, acknowledged: Mapping[str, str], rejected: Mapping[str, str], returned: Mapping[str, str]
+    ) -> None:
         """Redis could not be told; the next connection will."""
         self._acknowledged.update(acknowledged)
         self._rejected.update(rejected)
+        self._returned.update(returned)
 
     def drop(self, tags: Iterable[str]) -> None:
         """They were given back."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import redis
 
@@ -41,6 +41,13 @@ class Claimed:
     raw: bytes
 
 
+class Claim(NamedTuple):
+    """The answer to a claim: what was taken, and the queues that are paused, of whose messages none is taken."""
+
+    messages: list[Claimed]
+    paused: Collection[str]
+
+
 class ClaimScripts:
     """The scripts, for one connection to Redis.
 
@@ -61,22 +68,22 @@ class ClaimScripts:
         self._give_back_unknown = _script(client, "give_back_unknown")
         self._recover = _script(client, "recover")
 
-    def claim(self, lists: Sequence[SourceList], most: int, token: str) -> list[Claimed]:
+    def claim(self, lists: Sequence[SourceList], most: int, token: str) -> Claim:
         """Take messages, at most `most`, the oldest of the first list first.
 
         The holding lists of this worker are known as its own from then on, so it may have Redis move messages there.
         """
         names, args = self._claim_arguments(lists, most, token)
-        return read_claimed(lists, self._claim(keys=names, args=args))
+        return read_claim(lists, self._claim(keys=names, args=args))
 
     def claim_command(self, lists: Sequence[SourceList], most: int, token: str) -> tuple[Any, ...]:
-        """`claim` as a command, for a connection that is read later; `read_claimed` reads the answer."""
+        """`claim` as a command, for a connection that is read later; `read_claim` reads the answer."""
         names, args = self._claim_arguments(lists, most, token)
         return ("EVALSHA", self._claim.sha, len(names), *names, *args)
 
     def _claim_arguments(self, lists: Sequence[SourceList], most: int, token: str) -> tuple[list[str], list[Any]]:
         sources = [key for source in lists for key in (source.key, source.holding)]
-        names = [*self._keys, keys.HOLDERS, keys.UNREADABLE, *sources]
+        names = [*self._keys, keys.HOLDERS, keys.UNREADABLE, keys.PAUSED, *sources]
         return names, [min(most, MOST_AT_ONCE), token, self._lease_us, *(source.queue for source in lists)]
 
     def acknowledge(self, tokens: Mapping[str, str]) -> None:
@@ -129,11 +136,13 @@ class ClaimScripts:
         return int(self._recover(keys=[*self._keys, keys.HOLDERS], args=args))
 
 
-def read_claimed(lists: Sequence[SourceList], answer: Sequence[Any]) -> list[Claimed]:
+def read_claim(lists: Sequence[SourceList], answer: tuple[Sequence[Any], Sequence[bytes]]) -> Claim:
     """The claim script's answer."""
-    sources = [lists[number - 1] for number in answer[::3]]
-    rest = zip(sources, answer[1::3], answer[2::3], strict=True)
-    return [Claimed(source.queue, source.lane, tag.decode(), raw) for source, tag, raw in rest]
+    claimed, paused = answer
+    sources = [lists[number - 1] for number in claimed[::3]]
+    rest = zip(sources, claimed[1::3], claimed[2::3], strict=True)
+    messages = [Claimed(source.queue, source.lane, tag.decode(), raw) for source, tag, raw in rest]
+    return Claim(messages, {queue.decode() for queue in paused})
 
 
 def emptied_lanes(lists: Sequence[SourceList], claimed: Sequence[Claimed], most: int) -> set[Lane]:

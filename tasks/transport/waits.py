@@ -52,7 +52,7 @@ class Moved:
 
     moved: bool
     ahead: ClaimAhead | None = None
-    claimed: Sequence[Any] = ()
+    claimed: Any = None
 
 
 class Waits:

@@ -77,7 +77,8 @@ def test_a_job_goes_its_whole_way_under_the_two_users(server: Valkey, admin: red
             waited = http.get(f"/v1/jobs/{post(http)}?wait=60").json()
             queried = http.post("/v1/jobs:query", json={"ids": [waited["id"]], "results": True}).json()["jobs"]
             freed = http.delete(f"/v1/jobs/{waited['id']}/result").status_code
-            watched = [http.get(path).status_code for path in ("/v1/models", "/v1/models/linear", "/metrics")]
+            paths = ("/v1/models", "/v1/models/linear", "/metrics", "/v1/jobs?status=failed")
+            watched = [http.get(path).status_code for path in paths]
             with stock_app(worker_url) as app:
                 alive = app.control.inspect(timeout=10, limit=2).ping()
             worker.send(15)
@@ -93,7 +94,7 @@ def test_a_job_goes_its_whole_way_under_the_two_users(server: Valkey, admin: red
     assert refused(admin) == set()
     assert (done.status_code, done.json()["result"]) == (200, {"outputs": {"y": [[3.0, 5.0, 7.0]]}})
     assert waited["result"] == queried[0]["result"] == done.json()["result"]
-    assert (freed, cancelled, watched) == (204, "cancelled", [200, 200, 200])
+    assert (freed, cancelled, watched) == (204, "cancelled", [200] * 4)
     assert set(alive) == {"one@tests", "keeper@tests"}
     said = api.log() + worker.output() + keeper.output()
     assert "NOPERM" not in said
@@ -108,7 +109,10 @@ def post(http: httpx.Client, **parameters: str) -> str:
 
 @pytest.mark.parametrize(
     ("user", "scripts"),
-    [("celeriac-api", ["tasks/lua/submit.lua", "tasks/lua/finish.lua"]), ("celeriac-worker", ["tasks/**/*.lua"])],
+    [
+        ("celeriac-api", ["tasks/lua/submit.lua", "tasks/lua/finish.lua", "tasks/lua/list.lua"]),
+        ("celeriac-worker", ["tasks/**/*.lua"]),
+    ],
 )
 def test_a_user_may_run_every_command_of_its_scripts(user: str, scripts: list[str]) -> None:
     text = "".join(path.read_text() for pattern in scripts for path in ROOT.glob(pattern))

@@ -56,6 +56,7 @@ def test_a_model_shows_its_card_its_workers_and_its_load(
         "gave_up": False,
         "waits_for": None,
         "memory_bytes": None,
+        "paused": False,
     }
     listed = http.get("/v1/models").json["models"]
     assert [one["name"] for one in listed] == ["boxes", "digits", "pairs"]

@@ -32,8 +32,9 @@ def check(answer: Any, path: str, method: str = "get") -> None:
         response = SPECIFICATION["components"]["responses"][response["$ref"].rpartition("/")[2]]
     schema = response["content"]["application/json"]["schema"] | {"components": SPECIFICATION["components"]}
     Draft202012Validator(schema).validate(answer.json)
-    for name in response.get("headers", {}):
-        if name in ("Location", "Retry-After") and answer.status_code in (202, 429, 503):
+    for name, header in response.get("headers", {}).items():
+        always = header.get("required", name in ("Location", "Retry-After"))
+        if always and answer.status_code in (202, 429, 503):
             assert name in answer.headers
 
 
@@ -79,9 +80,27 @@ def test_jobs_are_answered_as_specified(http: FlaskClient, job_store: JobStore) 
     query = {"ids": [queued, failed, done, "none"]}
     for body in (query, query | {"results": True}):
         check(http.post("/v1/jobs:query", json=body), "/v1/jobs:query", "post")
+    for parameters in ("limit=2", "status=failed", "limit=0"):
+        check(http.get(f"/v1/jobs?{parameters}"), "/v1/jobs")
+    check(http.post("/v1/jobs:results", json={"ids": query["ids"]}), "/v1/jobs:results", "post")
+    check(http.post("/v1/jobs:results", json={"ids": 5}), "/v1/jobs:results", "post")
+    check(http.post("/v1/jobs:free", json={"ids": query["ids"]}), "/v1/jobs:free", "post")
     check(http.delete(f"/v1/jobs/{queued}/result"), "/v1/jobs/{job_id}/result", "delete")
     for _ in range(2):
         check(http.delete(f"/v1/jobs/{queued}"), "/v1/jobs/{job_id}", "delete")
+
+
+def test_many_jobs_in_one_request_are_answered_as_specified(client: redis.Redis, registry: ModelRegistry) -> None:
+    publish_models(registry)
+    http = make_http(JobStore(client, 3600, Caps(queued_jobs=2)), registry)
+    lines = b'{"id": "a", "instance": [1, 2, 3, 4]}\n{"id": "b"}\n{"instance": [1, 2, 3, 4]}\n'
+    for body, status in ((lines, 202), (lines, 429), (b"", 400)):
+        path = "/v1/models/{model}/jobs:bulk"
+        answer = http.post("/v1/models/digits/jobs:bulk", data=body, content_type="application/jsonl")
+        assert answer.status_code == status
+        check(answer, path, "post")
+        path = "/v1/models/{model}/versions/{version}/jobs:bulk"
+        check(http.post("/v1/models/digits/versions/9/jobs:bulk", data=body), path, "post")
 
 
 @pytest.mark.parametrize(
@@ -132,6 +151,9 @@ def test_models_and_health_are_answered_as_specified(http: FlaskClient, registry
     check(http.get("/v1/models"), "/v1/models")
     check(http.get("/v1/models/slow"), "/v1/models/{model}")
     check(http.get("/v1/models/none"), "/v1/models/{model}")
+    for model in ("digits", "none"):
+        for verb in ("pause", "resume"):
+            check(http.post(f"/v1/models/{model}:{verb}"), f"/v1/models/{{model}}:{verb}", "post")
     check(http.get("/healthz"), "/healthz")
     check(http.get("/"), "/")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from PIL import Image
 
 from tasks.job import Job, Lane, Status, new_job_id
-from tests.batching_stage import Stage, batches, willing
-from tests.live_worker import answer, ended, has_claim, make_job, records, statuses, submit
+from tasks.model_registry import ModelRegistry
+from tests.batching_stage import WORKER, Stage, batches, willing
+from tests.live_worker import answer, ended, has_claim, listening, make_job, records, statuses, stock_app, submit
 from tests.system import eventually
 from tests.worker_models import MAX_ROWS, willing_inputs
 
@@ -158,3 +160,56 @@ def test_bulk_jobs_are_not_starved_by_interactive_ones(stage: Stage) -> None:
     assert 0.5 < began_s[0] < 4, began_s
     assert all(0.9 < later - sooner < 4 for sooner, later in pairwise(began_s)), began_s
     assert max(job.started_at_us or 0 for job in last) > max(job.started_at_us or 0 for job in ran)
+
+
+def test_the_batch_in_hand_ends_and_what_the_worker_holds_beside_it_waits_for_the_end_of_the_pause(
+    stage: Stage,
+) -> None:
+    registry = ModelRegistry(stage.client)
+    with listening(stage.url) as heard:
+        # Given a batch in the model, and jobs of both lanes that the worker holds beside it
+        in_hand = stage.occupy(1500)
+        job_ids = submit(stage.store, [willing(number) for number in range(20)])
+        job_ids += submit(stage.store, [willing(number, lane=Lane.BULK) for number in range(20)])
+        eventually(lambda: has_claim(stage.client, job_ids[0]))
+        # When the model is paused, and more come
+        registry.pause("willing")
+        job_ids += submit(stage.store, [willing(number) for number in range(20)])
+        # Then the batch ends, and nothing else begins: all is back in the queue
+        assert ended(stage.store, [in_hand])[0].status is Status.SUCCEEDED
+        eventually(lambda: stage.client.hlen("unacked") == 0)
+        waiting = records(stage.store, job_ids)
+        assert {(job.status, job.attempt) for job in waiting} == {(Status.QUEUED, 0)}
+        assert stage.client.llen("model.willing") == 40
+        # And the worker lives, to Celery and to us
+        with stock_app(stage.url) as app:
+            inspect = app.control.inspect([WORKER], timeout=10)
+            assert inspect.ping() == {WORKER: {"ok": "pong"}}
+            assert inspect.reserved() == inspect.active() == {WORKER: []}
+        record = registry.get("willing")
+        assert (record.paused, str(record.status), len(record.workers)) == (True, "ready", 1)
+        # When jobs end meanwhile that have not begun, and the pause ends
+        cancelled = stage.store.cancel(job_ids[0])
+        registry.resume("willing")
+        # Then all others run, each once, the interactive ones in the order in which they came
+        ran = ended(stage.store, job_ids)
+        assert statuses(ran) == {"succeeded": 59, "cancelled": 1}
+        assert ran[0] == cancelled
+        assert {(job.attempt, job.delivery) for job in ran[1:]} == {(1, 1)}
+        eventually(lambda: heard.count("task-succeeded", job_ids) == 59)
+    stage.await_clean()
+
+
+def test_an_idle_worker_begins_nothing_in_a_pause_and_begins_within_a_second_after_it(stage: Stage) -> None:
+    registry = ModelRegistry(stage.client)
+    registry.pause("willing")
+    job_ids = submit(stage.store, [willing(number) for number in range(3)])
+    job, payload = willing(9)
+    late = submit(stage.store, [(replace(job, expires_in_s=0.1), payload)])
+    # A deadline passes in a pause as ever
+    eventually(lambda: stage.store.expire_overdue() == 1)
+    assert statuses(records(stage.store, job_ids + late)) == {"queued": 3, "expired": 1}
+    registry.resume("willing")
+    ran = ended(stage.store, job_ids, within_s=2)
+    assert statuses(ran) == {"succeeded": 3}
+    stage.await_clean()

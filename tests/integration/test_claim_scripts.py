@@ -51,7 +51,7 @@ def test_a_claim_says_of_each_message_its_queue_and_gives_it_as_it_was_sent(clie
     push(client, "a", queue="model.hands")
     push(client, "b")
 
-    claimed = one.scripts.claim([*one.lists, *other.lists], 10, "t:1")
+    claimed = one.scripts.claim([*one.lists, *other.lists], 10, "t:1").messages
 
     assert claimed == [
         Claimed(QUEUE, Lane.INTERACTIVE, "b", message("b")),
@@ -281,3 +281,23 @@ def test_thousands_of_messages_of_a_dead_worker_are_recovered_in_a_few_steps(
     assert [worker.scripts.recover() for _ in range(3)] == [1000, 500, 0]
     assert len(set(queued(client))) == 1500
     assert is_claimed(client, set())
+
+
+def test_nothing_is_taken_of_a_paused_queue_and_what_was_on_its_way_goes_back(client: redis.Redis) -> None:
+    # Given a message that was moved to a worker that waited, others behind it, and another queue
+    worker, other = Worker(client), Worker(client, queue="model.hands")
+    push(client, "first", "second")
+    push(client, "bulk", priority=9)
+    push(client, "hand", queue="model.hands")
+    client.lmove(QUEUE, worker.holdings()[0], "RIGHT", "LEFT")
+    # When the queue is paused
+    client.sadd(keys.PAUSED, QUEUE)
+    claim = worker.scripts.claim([*worker.lists, *other.lists], 10, "t:1")
+    # Then only the other's is claimed, and all is as it was
+    assert tags_of(claim.messages) == ["hand"]
+    assert claim.paused == {QUEUE}
+    assert not client.exists(*worker.holdings())
+    assert client.lrange(QUEUE, 0, -1) == [message("second"), message("first")]
+    # And when it is resumed, its messages come in their order
+    client.srem(keys.PAUSED, QUEUE)
+    assert tags_of(worker.claim()) == ["first", "second", "bulk"]

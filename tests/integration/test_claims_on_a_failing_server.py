@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import redis
 
+from tasks import keys
 from tasks.deliveries import Deliveries, Delivery
 from tasks.job import Job, Status, new_job_id
 from tasks.job_end import End, JobEnds
@@ -80,6 +81,16 @@ def test_a_full_server_lets_a_leaving_worker_give_back_what_was_on_its_way(clien
     client.lmove(QUEUE, worker.lists[0].holding, "RIGHT", "LEFT")
     with full(client):
         assert worker.scripts.give_back({}, worker.lists) == 1
+    assert queued(client) == ["a"]
+
+
+def test_a_full_server_lets_a_paused_queue_have_back_what_was_on_its_way(client: redis.Redis, worker: Worker) -> None:
+    worker.claim()
+    push(client, "a")
+    client.lmove(QUEUE, worker.lists[0].holding, "RIGHT", "LEFT")
+    client.sadd(keys.PAUSED, QUEUE)
+    with full(client):
+        assert worker.claim() == []
     assert queued(client) == ["a"]
 
 

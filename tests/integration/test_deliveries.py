@@ -300,3 +300,20 @@ def scripts_run(client: redis.Redis) -> int:
     """How many calls of scripts succeeded; the first of each is told that it is not known yet."""
     stats: Any = client.info("commandstats").get("cmdstat_evalsha", {"calls": 0, "failed_calls": 0})
     return int(stats["calls"] - stats["failed_calls"])
+
+
+def test_no_job_of_a_paused_model_begins_and_one_that_has_begun_is_told_so_again(
+    client: redis.Redis, job_store: JobStore, taking: Deliveries
+) -> None:
+    running, waiting, ended = submit(job_store, 3)
+    given = claim_all(client, [running, waiting, ended])
+    assert begin(taking, given[:1], run="a") == [1]
+    job_store.cancel(ended.id)
+    # When its model is paused, and another model too
+    client.sadd(keys.PAUSED, f"model.{MODEL}", "model.other")
+    # Then nothing begins, what has begun runs on, and what has ended says so
+    assert begin(taking, given, run="a") == [1, "paused", "cancelled"]
+    job = job_store.get(waiting.id)
+    assert (job.status, job.delivery, job.attempt) == (Status.QUEUED, 0, 0)
+    client.srem(keys.PAUSED, f"model.{MODEL}")
+    assert begin(taking, given[1:2]) == [1]

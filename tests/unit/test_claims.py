@@ -8,7 +8,7 @@ from tasks.job import Lane
 from tasks.transport import claims as claims_module
 from tasks.transport.channel import _read
 from tasks.transport.claims import Claims, Wanted
-from tasks.transport.scripts import Claimed, SourceList, emptied_lanes, read_claimed
+from tasks.transport.scripts import Claimed, SourceList, emptied_lanes, read_claim
 
 
 class Wishes:
@@ -75,11 +75,15 @@ def test_what_is_rejected_is_no_longer_held_and_is_told_once(claims: Claims) -> 
 def test_what_redis_could_not_be_told_is_told_later_with_what_came_since(claims: Claims) -> None:
     claims.acknowledge("a")
     claims.reject("b")
-    acknowledged, rejected = claims.take_acknowledged(), claims.take_rejected()
+    claims.add("d", "token-d")
+    claims.give_back("d")
+    acknowledged, rejected, returned = claims.take_acknowledged(), claims.take_rejected(), claims.take_returned()
     claims.acknowledge("c")
-    claims.put_back(acknowledged, rejected)
+    claims.put_back(acknowledged, rejected, returned)
     assert claims.take_acknowledged() == {"a": "token-a", "c": "token-c"}
     assert claims.take_rejected() == {"b": "token-b"}
+    assert claims.take_returned() == {"d": "token-d"}
+    assert claims.take_returned() == {}
 
 
 def test_a_message_that_comes_back_is_held_by_its_new_claim(claims: Claims) -> None:
@@ -125,11 +129,13 @@ def test_a_process_was_in_time_since_its_last_late_renewal(monkeypatch: pytest.M
 
 def test_the_answer_to_a_claim_names_the_list_of_each_message() -> None:
     lists = [SourceList("one", "queue-1", Lane.INTERACTIVE, "h1"), SourceList("two", "queue-2", Lane.BULK, "h2")]
-    assert read_claimed(lists, [2, b"tag-a", b"raw-a", 1, b"tag-b", b"raw-b"]) == [
+    claimed = [2, b"tag-a", b"raw-a", 1, b"tag-b", b"raw-b"]
+    messages = [
         Claimed("queue-2", Lane.BULK, "tag-a", b"raw-a"),
         Claimed("queue-1", Lane.INTERACTIVE, "tag-b", b"raw-b"),
     ]
-    assert read_claimed(lists, []) == []
+    assert read_claim(lists, (claimed, [])) == (messages, set())
+    assert read_claim(lists, ([], [b"queue-1", b"queue-1"])) == ([], {"queue-1"})
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,12 @@ def test_a_job_starts_when_those_in_front_of_it_are_gone(
     in_front: int, rate: float | None, seconds: float | None
 ) -> None:
     assert start_in_s(in_front, rate) == seconds
+
+
+def test_while_it_is_paused_nothing_ends_and_after_it_the_time_of_the_pause_counts_for_nothing() -> None:
+    before = [Sample(0, 100, 50), Sample(5, 150, 30)]
+    pause = [Sample(10, 155, 30, paused=True), Sample(600, 155, 30, paused=True)]
+    assert drain_rate(before) == 10.0
+    assert drain_rate([*before, *pause]) == 0.0
+    assert drain_rate([*before, *pause, Sample(605, 156, 30)]) == 10.0
+    assert drain_rate([*before, *pause, Sample(605, 156, 30), Sample(610, 176, 10)]) == 7.0

@@ -1,14 +1,16 @@
 -- Take messages off their lists and record them as unacknowledged, owned and leased, in one step: a worker that is
 -- killed at any moment has either not taken a message or can be told to have it.
--- KEYS: 1 unacked, 2 unacked_index (both kombu's), 3 leases, 4 owners, 5 holders, 6 unreadable, then for each list,
---       the one to be emptied first foremost: the list, and the holding list of this worker for it
+-- KEYS: 1 unacked, 2 unacked_index (both kombu's), 3 leases, 4 owners, 5 holders, 6 unreadable, 7 paused, then for
+--       each list, the one to be emptied first foremost: the list, and the holding list of this worker for it
 -- ARGV: 1 most messages, 2 token of this claim, 3 lease in µs, then for each list the name of its queue
--- Returns for each message the number of its list, its delivery tag and the raw message, in turn.
+-- Returns for each message the number of its list, its delivery tag and the raw message, in turn; and the names of
+-- queues that are paused: of theirs nothing is taken, and what was moved to this worker goes back.
 local most, token, lease_us = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now_s = string.format('%d.%06d', time[1], time[2])
 local deadline_us = string.format('%.0f', time[1] * 1000000 + time[2] + lease_us)
-local claimed, left = {}, most
+local claimed, paused, left = {}, {}, most
+local some_are_paused = redis.call('EXISTS', KEYS[7]) == 1
 local unacked, index, leases, owners, holders = {}, {}, {}, {}, {}
 
 local function tag_of(raw)
@@ -48,10 +50,17 @@ local function take(source, list, number)
   end
 end
 
-for number = 1, (#KEYS - 6) / 2 do
-  local list, holding = KEYS[5 + 2 * number], KEYS[6 + 2 * number]
-  take(holding, list, number)
-  take(list, list, number)
+for number = 1, (#KEYS - 7) / 2 do
+  local list, holding, queue = KEYS[6 + 2 * number], KEYS[7 + 2 * number], ARGV[3 + number]
+  if some_are_paused and redis.call('SISMEMBER', KEYS[7], queue) == 1 then
+    table.insert(paused, queue)
+    -- First a command that frees: Redis lets a script that began so go on when its memory is full.
+    redis.call('ZREM', KEYS[5], '')
+    while redis.call('LMOVE', holding, list, 'LEFT', 'RIGHT') do end
+  else
+    take(holding, list, number)
+    take(list, list, number)
+  end
   table.insert(holders, deadline_us)
   table.insert(holders, holding)
 end
@@ -62,4 +71,4 @@ if #unacked > 0 then
   redis.call('ZADD', KEYS[3], unpack(leases))
   redis.call('HSET', KEYS[4], unpack(owners))
 end
-return claimed
+return {claimed, paused}

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from client.backfill.block_reader import Blocks
 from client.backfill.chunk import RowChunk, UnreadRow
-from client.backfill.decoding import Refused
-from client.backfill.picture_bytes import check_picture, read_picture
-from client.backfill.values import bytes_of
+from client.backfill.inputs.block_reader import Blocks
+from client.backfill.inputs.decoding import Refused
+from client.backfill.inputs.picture_bytes import check_picture, read_picture
+from client.backfill.inputs.values import bytes_of
 
 
 def picture_rows(first: int, keys: Sequence[str], values: Sequence[Any], folder: Path) -> Blocks:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from client.backfill.block_reader import BLOCK_BYTES, BLOCK_ROWS
+from client.backfill.inputs.block_reader import BLOCK_BYTES, BLOCK_ROWS
 
 
 def text_blocks(records: Iterable[str]) -> Iterator[list[str]]:

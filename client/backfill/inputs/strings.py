@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from client.backfill.chunk import Array
-from client.backfill.decoding import Refused
+from client.backfill.inputs.decoding import Refused
 
 #: Padding to the longest string costs memory; rows are decoded apart before it takes more than this.
 _MOST_PADDED_BYTES = 1 << 20

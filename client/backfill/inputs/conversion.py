@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from client.backfill.chunk import Array
-from client.backfill.decoding import Refused
 from client.backfill.fit import STRING, RowSpec, shape_text
-from client.backfill.strings import pack_strings
+from client.backfill.inputs.decoding import Refused
+from client.backfill.inputs.strings import pack_strings
 
 
 def fit_rows(array: Array, spec: RowSpec, where: str, round_floats: bool = False) -> Array:

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from client.backfill.decoding import Refused
+from client.backfill.inputs.decoding import Refused
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
 

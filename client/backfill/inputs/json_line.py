@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from client.backfill.columns import PICTURE_COLUMNS
-from client.backfill.decoding import Refused
 from client.backfill.fit import Fit
-from client.backfill.text_lines import is_text
+from client.backfill.inputs.columns import PICTURE_COLUMNS
+from client.backfill.inputs.decoding import Refused
+from client.backfill.inputs.text_lines import is_text
 
 #: The field with a line's key, where no other is asked for.
 ID_FIELD = "id"

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from client.backfill.chunk import Array
-from client.backfill.decoding import Refused
+from client.backfill.inputs.decoding import Refused
 
 
 def array_of_column(column: pa.Array, where: str) -> Array:

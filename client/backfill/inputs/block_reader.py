@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from client.backfill.chunk import Rows, UnreadRow
-from client.backfill.joining import join
+from client.backfill.inputs.joining import join
 
 #: About how much a kind of file reads at once; what a reader holds beyond the portion that it hands out.
 BLOCK_BYTES = 4 << 20
@@ -31,6 +31,7 @@ class BlockSource:
         total_rows: As `Source` has it.
         notes: As `Source` has it.
         blocks: Yields all rows from a position on, in blocks of any size; its files are closed with it.
+        keys: Goes through the keys of all rows where two of them could be equal; None: they cannot.
         discard: Deletes what was put aside.
     """
 
@@ -38,6 +39,7 @@ class BlockSource:
     total_rows: int | None
     notes: Sequence[str]
     blocks: Callable[[int], Blocks]
+    keys: Callable[[], Iterator[str]] | None = None
     discard: Callable[[], None] = _nothing
 
     def read(self, position: int) -> BlockReader:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 from client.backfill.chunk import Array, RowChunk, Rows, UnreadRow
-from client.backfill.joining import join
+from client.backfill.inputs.joining import join
 
 Decode: TypeAlias = Callable[[int, int], Mapping[str, Array] | Sequence[bytes]]
 

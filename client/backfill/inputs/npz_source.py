@@ -12,15 +12,15 @@ from typing import IO
 
 import numpy as np
 
-from client.backfill.array_source import ArrayTable, StoredInput
-from client.backfill.block_reader import BlockSource
 from client.backfill.chunk import Array
-from client.backfill.columns import listed
-from client.backfill.fingerprint import file_fingerprint
 from client.backfill.fit import Fit
-from client.backfill.options import ReadOptions
-from client.backfill.stored_array import ArrayHeader, MappedArray, check_length, read_header
-from client.backfill.text_lines import unreadable
+from client.backfill.inputs.array_source import ArrayTable, StoredInput
+from client.backfill.inputs.block_reader import BlockSource
+from client.backfill.inputs.columns import listed
+from client.backfill.inputs.fingerprint import file_fingerprint
+from client.backfill.inputs.options import ReadOptions
+from client.backfill.inputs.stored_array import ArrayHeader, MappedArray, check_length, read_header
+from client.backfill.inputs.text_lines import unreadable
 from client.errors import InputError
 
 #: numpy's name for the first array that was saved without one.
@@ -53,7 +53,8 @@ def open_npz(path: Path, fit: Fit, options: ReadOptions) -> BlockSource:
     table = ArrayTable(fit, inputs, ids, options.round_floats)
     unused = [member for member in members if member not in (*names.values(), options.id_column)]
     notes = [f"Not used: {listed(unused)}."] if unused else []
-    return BlockSource(file_fingerprint(path), table.check(), notes, table.blocks)
+    keys = None if ids is None else table.keys
+    return BlockSource(file_fingerprint(path), table.check(), notes, table.blocks, keys)
 
 
 class PackedArray:

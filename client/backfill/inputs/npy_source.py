@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from client.backfill.array_source import ArrayTable, StoredInput
-from client.backfill.block_reader import BlockSource
-from client.backfill.fingerprint import file_fingerprint
 from client.backfill.fit import Fit
-from client.backfill.options import ReadOptions
-from client.backfill.stored_array import MappedArray, check_length, read_header
-from client.backfill.text_lines import unreadable
+from client.backfill.inputs.array_source import ArrayTable, StoredInput
+from client.backfill.inputs.block_reader import BlockSource
+from client.backfill.inputs.fingerprint import file_fingerprint
+from client.backfill.inputs.options import ReadOptions
+from client.backfill.inputs.stored_array import MappedArray, check_length, read_header
+from client.backfill.inputs.text_lines import unreadable
 from client.errors import InputError
 
 

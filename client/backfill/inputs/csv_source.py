@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from client.backfill.block_reader import Blocks, BlockSource
-from client.backfill.chunk import Array
-from client.backfill.columns import ColumnPlan, plan_columns
-from client.backfill.csv_records import MAX_RECORD, CsvRecords, find_delimiter, parse_records
-from client.backfill.decoding import Refused, decode_rows
-from client.backfill.fingerprint import file_fingerprint
+from client.backfill.chunk import Array, unread_key
 from client.backfill.fit import STRING, Fit, RowSpec
-from client.backfill.options import ReadOptions
-from client.backfill.picture_rows import picture_rows
-from client.backfill.text_blocks import text_blocks
-from client.backfill.text_lines import check_encoding, is_quickly_read, is_text, text_lines
-from client.backfill.values import rows_of_texts, rows_of_values
+from client.backfill.inputs.block_reader import Blocks, BlockSource
+from client.backfill.inputs.columns import ColumnPlan, plan_columns
+from client.backfill.inputs.csv_records import MAX_RECORD, CsvRecords, find_delimiter, parse_records
+from client.backfill.inputs.decoding import Refused, decode_rows
+from client.backfill.inputs.fingerprint import file_fingerprint
+from client.backfill.inputs.options import ReadOptions
+from client.backfill.inputs.picture_rows import picture_rows
+from client.backfill.inputs.text_blocks import text_blocks
+from client.backfill.inputs.text_lines import check_encoding, is_quickly_read, is_text, text_lines
+from client.backfill.inputs.values import rows_of_texts, rows_of_values
 from client.errors import InputError
 
 
@@ -37,7 +37,8 @@ def open_csv(path: Path, fit: Fit, options: ReadOptions) -> BlockSource:
     names, delimiter = _read_header(path, options)
     plan = plan_columns(names, fit, options.id_column, str(path))
     table = CsvTable(path, fit, options, delimiter, names, plan)
-    return BlockSource(file_fingerprint(path), table.count_rows(), plan.notes(), table.blocks)
+    keys = None if plan.id is None else table.keys
+    return BlockSource(file_fingerprint(path), table.count_rows(), plan.notes(), table.blocks, keys)
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,20 @@ class CsvTable:
 
     def blocks(self, position: int) -> Blocks:
         """The rows from a position on."""
+        for rows in self._parsed(position):
+            yield from self._rows(position, rows)
+            position += len(rows)
+
+    def keys(self) -> Iterator[str]:
+        """The keys of all rows."""
+        rows = chain.from_iterable(self._parsed(0))
+        return (self._key(position, row) for position, row in enumerate(rows))
+
+    def _parsed(self, position: int) -> Iterator[list[list[str] | Refused]]:
         with closing(_lines_of(self.path, self.options)) as lines:
             records = islice(CsvRecords(lines, self.delimiter), position + 1, None)
             for block in text_blocks(records):
-                rows = self._with_id(parse_records(block, self.delimiter, len(self.names)))
-                yield from self._rows(position, rows)
-                position += len(rows)
+                yield self._with_id(parse_records(block, self.delimiter, len(self.names)))
 
     def _rows(self, first: int, rows: Sequence[list[str] | Refused]) -> Blocks:
         keys = [self._key(position, row) for position, row in enumerate(rows, first)]
@@ -74,7 +83,7 @@ class CsvTable:
             return
         column = self.plan.picture
         paths = [row if isinstance(row, Refused) else row[column] for row in rows]
-        yield from picture_rows(first, keys, paths, self.path.parent)
+        yield from picture_rows(first, keys, paths, self.options.folder_of(self.path))
 
     def _with_id(self, rows: list[list[str] | Refused]) -> list[list[str] | Refused]:
         column = self.plan.id
@@ -84,7 +93,9 @@ class CsvTable:
         return [row if isinstance(row, Refused) or row[column] else without for row in rows]
 
     def _key(self, position: int, row: list[str] | Refused) -> str:
-        return str(position) if self.plan.id is None or isinstance(row, Refused) else row[self.plan.id]
+        if self.plan.id is None:
+            return str(position)
+        return unread_key(position) if isinstance(row, Refused) else row[self.plan.id]
 
     def _decode(self, rows: Sequence[list[str] | Refused]) -> Mapping[str, Array]:
         for row in rows:

@@ -10,8 +10,8 @@ import csv
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from client.backfill.decoding import Refused
-from client.backfill.text_lines import is_text
+from client.backfill.inputs.decoding import Refused
+from client.backfill.inputs.text_lines import is_text
 
 #: In characters: how far the end of a quoted cell is looked for, and how long a cell may be.
 MAX_RECORD = 16 << 20

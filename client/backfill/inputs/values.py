@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from client.backfill.chunk import Array
-from client.backfill.conversion import fit_rows
-from client.backfill.decoding import Refused
 from client.backfill.fit import STRING, RowSpec
+from client.backfill.inputs.conversion import fit_rows
+from client.backfill.inputs.decoding import Refused
 
 _KIND_NAMES = {
     bool: "a boolean",

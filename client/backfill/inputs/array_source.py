@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 import numpy as np
 
-from client.backfill.block_reader import BLOCK_BYTES, BLOCK_ROWS, Blocks
 from client.backfill.chunk import Array
-from client.backfill.conversion import fit_rows
-from client.backfill.decoding import Refused, decode_rows
 from client.backfill.fit import Fit, RowSpec
-from client.backfill.stored_array import ArrayHeader, RowArray
+from client.backfill.inputs.block_reader import BLOCK_BYTES, BLOCK_ROWS, Blocks
+from client.backfill.inputs.conversion import fit_rows
+from client.backfill.inputs.decoding import Refused, decode_rows
+from client.backfill.inputs.stored_array import ArrayHeader, RowArray
 from client.errors import InputError
 
 
@@ -80,6 +80,14 @@ class ArrayTable:
                 parts = {name: array.rows(start, stop) for name, array in arrays.items()}
                 keys = _keys(start, stop) if ids is None else key_texts(ids.rows(start, stop))
                 yield decode_rows(start, keys, Decoding(self, parts).rows)
+
+    def keys(self) -> Iterator[str]:
+        """The keys of all rows, where there are ids."""
+        if self.ids is not None:
+            with closing(self.ids.open()) as ids:
+                total_rows = self.ids.header.shape[0]
+                for start in range(0, total_rows, BLOCK_ROWS):
+                    yield from key_texts(ids.rows(start, min(start + BLOCK_ROWS, total_rows)))
 
     def _fit(self, name: str, array: Array) -> Array:
         spec: RowSpec = self.fit.inputs[name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from client.backfill.arrow_rows import array_of_column, is_text_or_bytes
-from client.backfill.block_reader import BLOCK_BYTES, BLOCK_ROWS, Blocks, BlockSource
-from client.backfill.chunk import Array
-from client.backfill.columns import ColumnPlan, plan_columns
-from client.backfill.conversion import fit_rows
-from client.backfill.decoding import Refused, decode_rows
-from client.backfill.fingerprint import file_fingerprint
+from client.backfill.chunk import Array, unread_key
 from client.backfill.fit import STRING, Fit, RowSpec
-from client.backfill.options import ReadOptions
-from client.backfill.picture_rows import picture_rows
-from client.backfill.text_lines import unreadable
+from client.backfill.inputs.arrow_rows import array_of_column, is_text_or_bytes
+from client.backfill.inputs.block_reader import BLOCK_BYTES, BLOCK_ROWS, Blocks, BlockSource
+from client.backfill.inputs.columns import ColumnPlan, plan_columns
+from client.backfill.inputs.conversion import fit_rows
+from client.backfill.inputs.decoding import Refused, decode_rows
+from client.backfill.inputs.fingerprint import file_fingerprint
+from client.backfill.inputs.options import ReadOptions
+from client.backfill.inputs.picture_rows import picture_rows
+from client.backfill.inputs.text_lines import unreadable
 from client.errors import InputError
 
 #: So much of a column's chunk is read at once; by default pyarrow holds the whole chunk, which has no limit.
@@ -48,7 +48,8 @@ def open_parquet(path: Path, fit: Fit, options: ReadOptions) -> BlockSource:
     if plan.id is not None and not _is_key(schema.types[plan.id]):
         raise InputError(f"{path}: expected whole numbers or strings as ids, found {schema.types[plan.id]}.")
     table = ParquetTable(path, fit, options, schema.names, plan)
-    return BlockSource(file_fingerprint(path), total_rows, plan.notes(), table.blocks)
+    keys = None if plan.id is None else table.keys
+    return BlockSource(file_fingerprint(path), total_rows, plan.notes(), table.blocks, keys)
 
 
 @dataclass(frozen=True)
@@ -63,26 +64,32 @@ class ParquetTable:
 
     def blocks(self, position: int) -> Blocks:
         """The rows from a position on."""
-        for batch in self._batches(position):
+        columns = [column for columns in self.plan.inputs.values() for column in columns]
+        columns += [column for column in (self.plan.picture, self.plan.id) if column is not None]
+        for batch in self._batches(position, columns, self._batch_rows()):
             keys = self._keys(position, batch)
             if self.plan.picture is None:
                 yield decode_rows(position, keys, Decoding(self, batch).rows)
             else:
                 pictures = batch.column(self.names[self.plan.picture]).to_pylist()
-                yield from picture_rows(position, keys, pictures, self.path.parent)
+                yield from picture_rows(position, keys, pictures, self.options.folder_of(self.path))
             position += batch.num_rows
 
-    def _batches(self, position: int) -> Iterator[pa.RecordBatch]:
-        columns = [column for columns in self.plan.inputs.values() for column in columns]
-        columns += [column for column in (self.plan.picture, self.plan.id) if column is not None]
+    def keys(self) -> Iterator[str]:
+        """The keys of all rows, where there are ids."""
+        position = 0
+        for batch in self._batches(0, [column for column in (self.plan.id,) if column is not None], BLOCK_ROWS):
+            yield from self._keys(position, batch)
+            position += batch.num_rows
+
+    def _batches(self, position: int, columns: Sequence[int], rows: int) -> Iterator[pa.RecordBatch]:
+        names = [self.names[column] for column in columns]
         try:
             with pq.ParquetFile(
                 self.path, buffer_size=_READ_AHEAD_BYTES, pre_buffer=False, page_checksum_verification=True
             ) as file:
                 groups, skipped = _groups_from(file.metadata, position)
-                for batch in file.iter_batches(
-                    self._batch_rows(), groups, [self.names[column] for column in columns], use_threads=False
-                ):
+                for batch in file.iter_batches(rows, groups, names, use_threads=False):
                     if skipped < batch.num_rows:
                         yield batch.slice(skipped)
                     skipped = max(0, skipped - batch.num_rows)
@@ -155,4 +162,4 @@ def _is_key(kind: pa.DataType) -> bool:
 def _key(position: int, value: Any) -> str:
     if isinstance(value, bytes):
         return value.decode("utf-8", "backslashreplace")
-    return str(position) if value is None else str(value)
+    return unread_key(position) if value is None else str(value)

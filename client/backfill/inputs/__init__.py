@@ -1,0 +1,1 @@
+"""Inputs of a backfill: a module for each kind, `opening` to choose among them."""
