@@ -15,6 +15,7 @@ from client.address import DEFAULT_URL
 from client.answer import MEDIA_TYPES, check_destination, choose_format, print_answer, save
 from client.celeriac import Celeriac
 from client.command_group import EXIT_FAILED, CommandGroup
+from client.commands.backfill import backfill
 from client.errors import ClientError, Unreachable
 from client.input_file import read_input, read_together
 from client.payload import Payload
@@ -176,3 +177,6 @@ def _read(names: Sequence[str], together: bool, content_type: str | None) -> Pay
 
 def _tell_trouble(error: ClientError) -> None:
     click.echo(f"{error} Trying again.", err=True)
+
+
+main.add_command(backfill)
