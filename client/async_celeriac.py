@@ -77,7 +77,7 @@ class AsyncCeleriac:
         record = await self._driver.run(
             self._procedures.submit(model, inputs, wanted, version, content_type, idempotency_key)
         )
-        return self._job(record)
+        return self.job_of(record)
 
     async def submit_many(
         self,
@@ -128,7 +128,7 @@ class AsyncCeleriac:
 
     async def get_job(self, job_id: str, wait_s: float = 0.0) -> AsyncJob:
         """As `Celeriac.get_job`."""
-        return self._job(await self._driver.run(self._procedures.wait(job_id, wait_s)))
+        return self.job_of(await self._driver.run(self._procedures.wait(job_id, wait_s)))
 
     async def jobs(
         self, *, model: str | None = None, status: str | None = None, tag: str | None = None
@@ -136,7 +136,7 @@ class AsyncCeleriac:
         """As `Celeriac.jobs`; for `async for`."""
         filters = JobFilters(model, status, tag)
         async for record in self._driver.iterate(listing(self._procedures, filters)):
-            yield self._job(record)
+            yield self.job_of(record)
 
     async def query(self, job_ids: Sequence[str], wait_s: float = 0.0) -> dict[str, JobRecord | ApiError]:
         """As `Celeriac.query`."""
@@ -170,5 +170,6 @@ class AsyncCeleriac:
         """As `Celeriac.health`."""
         return await self._driver.run(self._procedures.health())
 
-    def _job(self, record: JobRecord) -> AsyncJob:
+    def job_of(self, record: JobRecord) -> AsyncJob:
+        """As `Celeriac.job_of`."""
         return AsyncJob(record, self._driver, self._procedures)

@@ -103,7 +103,7 @@ class Celeriac:
         record = self._driver.run(
             self._procedures.submit(model, inputs, wanted, version, content_type, idempotency_key)
         )
-        return self._job(record)
+        return self.job_of(record)
 
     def submit_many(
         self,
@@ -178,12 +178,12 @@ class Celeriac:
 
     def get_job(self, job_id: str, wait_s: float = 0.0) -> Job:
         """A job that was submitted before; after waiting up to `wait_s` for its end."""
-        return self._job(self._driver.run(self._procedures.wait(job_id, wait_s)))
+        return self.job_of(self._driver.run(self._procedures.wait(job_id, wait_s)))
 
     def jobs(self, *, model: str | None = None, status: str | None = None, tag: str | None = None) -> Iterator[Job]:
         """One's own jobs, newest first, page by page as they are wanted."""
         filters = JobFilters(model, status, tag)
-        return (self._job(record) for record in self._driver.iterate(listing(self._procedures, filters)))
+        return (self.job_of(record) for record in self._driver.iterate(listing(self._procedures, filters)))
 
     def query(self, job_ids: Sequence[str], wait_s: float = 0.0) -> dict[str, JobRecord | ApiError]:
         """The records of many jobs by id; in place of one that cannot be had, the error that says why.
@@ -222,5 +222,6 @@ class Celeriac:
         """What `/healthz` says."""
         return self._driver.run(self._procedures.health())
 
-    def _job(self, record: JobRecord) -> Job:
+    def job_of(self, record: JobRecord) -> Job:
+        """A handle for a record that `query` or `submit_many` gave; nothing is asked."""
         return Job(record, self._driver, self._procedures)

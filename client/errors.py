@@ -29,15 +29,11 @@ class ClientError(Exception):
 
 
 class InputError(ClientError):
-    """What was given cannot be sent as a job's inputs; nothing was sent."""
+    """What was given cannot be sent as a job's inputs, or a backfill's input not be read, or does not fit the model."""
 
 
 class InputFileError(InputError):
     """A file cannot be sent as a job's inputs; nothing was sent."""
-
-
-class InputError(ClientError):
-    """The input of a backfill cannot be read, or does not fit the model."""
 
 
 class AddressError(ClientError):

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from client.errors import InputError
+from client.errors import InputError, InputFileError
 from client.input_file import content_type_of, picture_form, read_file
 from client.npy import Array, encode_npy, encode_npz
 from client.payload import NPY, NPZ, Payload, of_bytes, sniff
@@ -25,7 +25,7 @@ _PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16"})
 def needs_signature(inputs: Any) -> bool:
     """Whether these inputs are plain Python values, whose dtype only the model's signature can tell."""
     if isinstance(inputs, Mapping):
-        return any(needs_signature(value) for value in inputs.values())
+        return not all(_is_array(value) for value in inputs.values())
     return not (_is_array(inputs) or _is_file(inputs) or _are_pictures(inputs))
 
 
@@ -71,8 +71,10 @@ def _only(fits: Mapping[str, TensorFit] | None) -> TensorFit | None:
 
 def _file(given: Any, content_type: str | None = None) -> Payload:
     if isinstance(given, str | Path):
-        resolved = content_type or content_type_of(str(given))
-        return of_bytes(read_file(Path(given)), resolved)
+        try:
+            return of_bytes(read_file(Path(given)), content_type or content_type_of(str(given)))
+        except InputError as error:
+            raise InputFileError(f"{given}: {error}") from None
     if is_picture(given):
         return Payload(_png(given), "image/png")
     return of_bytes(bytes(given), content_type)
@@ -82,9 +84,12 @@ def _png(picture: Any) -> bytes:
     if picture.mode in ("F", "I"):
         raise InputError(f"A picture of mode {picture.mode} has no defined range of grey; send it as an array.")
     buffer = io.BytesIO()
-    plain = picture if picture.mode in _PNG_MODES else picture.convert("RGB")
-    # The least effort: a network is faster than the best compression.
-    plain.save(buffer, "PNG", compress_level=1)
+    try:
+        plain = picture if picture.mode in _PNG_MODES else picture.convert("RGB")
+        # The least effort: a network is faster than the best compression.
+        plain.save(buffer, "PNG", compress_level=1)
+    except (OSError, ValueError) as error:
+        raise InputError(f"The picture cannot be written as PNG: {error}.") from error
     return buffer.getvalue()
 
 

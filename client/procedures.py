@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import inf
 from typing import Any
 
 import httpx
@@ -25,6 +26,8 @@ from client.tensor_fit import fits_of
 LONGEST_POLL_S = 30.0
 #: A server that holds enough polls already answers at once: begin no two polls closer together than this.
 SHORTEST_ROUND_S = 1.0
+#: How long a model's kind and signature are taken for what they were, in s.
+MODEL_SEEN_S = 60.0
 #: Of one request that asks for many jobs; the server's own limit.
 MOST_IDS = 1000
 
@@ -41,13 +44,13 @@ class Procedures:
         url: The server, for sentences.
         patience: With a server that says "not now" or stays away.
         on_trouble: Told why a request is made again.
-        models_seen: What was asked about models, by name: their kinds and signatures.
+        models_seen: What was told of models, by name, and when (`time.monotonic`).
     """
 
     url: str
     patience: Patience = Patience()
     on_trouble: OnTrouble = tell_nobody
-    models_seen: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    models_seen: dict[str, tuple[float, Mapping[str, Any]]] = field(default_factory=dict)
 
     def ask(self, asked: Call) -> Steps[httpx.Response]:
         """The reply to a call, after as many tries as the patience allows."""
@@ -112,7 +115,8 @@ class Procedures:
         """The answer of a job that has ended; `arrays` None: as suits the kind of its model."""
         record.require_result()
         if arrays is None:
-            arrays = not has_documents((yield from self.model_seen(record.model)))
+            card = yield from self.model_seen(record.model)
+            arrays = not has_documents(card, record.body.get("signature"))
         if arrays:
             answered = yield from self.ask(call.result_call(record.id, NPZ))
             return Arrays(reply.arrays(answered, self.url))
@@ -168,13 +172,14 @@ class Procedures:
     def model(self, model: str) -> Steps[Mapping[str, Any]]:
         """One model as the server tells it."""
         card = yield from self.ask_json(call.model_call(model))
-        self.models_seen[model] = card
+        self.models_seen[model] = (time.monotonic(), card)
         return card
 
     def model_seen(self, model: str) -> Steps[Mapping[str, Any]]:
-        """One model as it was when it was first asked for."""
-        if (seen := self.models_seen.get(model)) is not None and seen.get("signature"):
-            return seen
+        """One model as it is, or was a short time ago."""
+        seen_s, card = self.models_seen.get(model, (-inf, {}))
+        if card.get("signature") and time.monotonic() - seen_s < MODEL_SEEN_S:
+            return card
         return (yield from self.model(model))
 
     def pause(self, model: str) -> Steps[Mapping[str, Any]]:
@@ -197,9 +202,10 @@ class Procedures:
         return [JobRecord.from_json(entry) for entry in page.get("jobs", [])], page.get("after")
 
 
-def has_documents(card: Mapping[str, Any]) -> bool:
-    """Whether a model's answers are documents, detections or labels, rather than arrays alone."""
-    return card.get("kind") in ("classifier", "detector")
+def has_documents(card: Mapping[str, Any], signature: str | None = None) -> bool:
+    """Whether a model's answers, by a signature or its default one, are documents rather than arrays alone."""
+    of_signature = (card.get("signatures") or {}).get(signature) or {}
+    return of_signature.get("kind", card.get("kind")) in ("classifier", "detector")
 
 
 def signature_of(card: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:

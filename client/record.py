@@ -63,7 +63,7 @@ class JobRecord:
             JobFailed: It ended without a result; the sentence says why.
         """
         if not self.is_finished:
-            raise JobUnfinished(f"Job {self.id} is {self.status}, not finished; ask again later, or with --wait.")
+            raise JobUnfinished(f"Job {self.id} is {self.status}, not finished; ask again later, or wait for it.")
         if self.status in _ENDED_WITHOUT_RESULT:
             reason = self.failure or _ENDED_WITHOUT_RESULT[self.status]
             name = (self.body.get("failure") or {}).get("type") or f"job_{self.status}"

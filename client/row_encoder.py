@@ -14,7 +14,7 @@ from client.input_file import picture_form
 from client.inputs import encode, is_picture, is_picture_file
 from client.npy import Array, encode_npy, encode_npz, pack_strings
 from client.payload import NPY, NPZ, Payload
-from client.tensor_fit import TensorFit, as_row
+from client.tensor_fit import STRING, TensorFit, as_row
 
 #: A row as it is kept until it is sent: an array for each input, or a picture.
 Row: TypeAlias = Mapping[str, Array] | Payload
@@ -33,7 +33,7 @@ class RowEncoder:
 
     def __init__(self, fits: Mapping[str, TensorFit]) -> None:
         self.fits = fits
-        self._takes_texts = any(fit.dtype == "string" for fit in fits.values())
+        self._takes_texts = any(fit.dtype == STRING for fit in fits.values())
 
     def read(self, given: Any) -> Row:
         """A row as it is kept.

@@ -13,7 +13,17 @@ from typing import Any
 from client import call
 from client.arrays import Answer
 from client.bulk import Item, submitting_many
-from client.errors import ApiError, BadRequest, ClientError, Gone, InputError, TooLarge, Unreachable, UnsupportedType
+from client.errors import (
+    ApiError,
+    BadRequest,
+    ClientError,
+    Gone,
+    InputError,
+    NotFound,
+    TooLarge,
+    Unreachable,
+    UnsupportedType,
+)
 from client.job_options import JobOptions
 from client.procedures import Procedures, has_documents, signature_of
 from client.record import JobRecord
@@ -23,10 +33,10 @@ from client.row_encoder import Row, RowEncoder, groups, join, size_bytes
 from client.steps import END, Emit, Pause, Steps, Stream, Take
 from client.tensor_fit import fits_of
 
-#: Rows are gathered for one request until they take this much.
+#: Rows are gathered for one request until they take this much, up to the last of its last job.
 _CHUNK_BYTES = 8 * 1024 * 1024
-#: The server takes no more pictures in one request.
-_CHUNK_ROWS = 2000
+#: And become at most so many jobs; each picture may be one, and the server takes no more pictures in a request.
+_CHUNK_JOBS = 2000
 #: Rows that come slower are sent without waiting for others.
 _GATHER_S = 0.25
 #: The jobs of a batch end one shortly after the other: so long until all of them are asked about, in s.
@@ -36,6 +46,8 @@ _LEAVING = Patience(total_s=2.0)
 
 #: What is wrong with the rows of a request, and not with all that follow.
 _OF_THE_ROWS = (BadRequest, InputError, TooLarge, UnsupportedType)
+#: But for these types: options that no row can be sent with.
+_OF_THE_REQUEST = frozenset({"invalid_header", "invalid_parameter"})
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class MapOptions:
     Attributes:
         model: Its name.
         window: The most jobs that are under way or wait to be consumed.
-        rows_per_job: How many rows a job has; the last one, and those before a row of another shape, may have fewer.
+        rows_per_job: How many rows a job has; fewer before a row of another shape, and where rows come slowly.
         arrays: As of `Job.result`.
         yield_errors: Give a row's error in its place; else it is raised there.
         version: Of the model; None: the server chooses.
@@ -101,7 +113,7 @@ class RowMap:
         card = yield from self._procedures.model(self._options.model)
         encoder = RowEncoder(fits_of(signature_of(card, self._options.job.signature)))
         asked = self._options.arrays
-        self._arrays = not has_documents(card) if asked is None else asked
+        self._arrays = not has_documents(card, self._options.job.signature) if asked is None else asked
         while True:
             if self._has_room:
                 yield from self._fill(encoder)
@@ -144,10 +156,11 @@ class RowMap:
                 self._slots.extend((yield from self._submit(group)))
 
     def _take(self, encoder: RowEncoder) -> Generator[Take, Any, list[Row | ClientError]]:
-        most = min((self._options.window - len(self._slots)) * self._options.rows_per_job, _CHUNK_ROWS)
         rows: list[Row | ClientError] = []
+        step = self._options.rows_per_job
+        most = min(self._options.window - len(self._slots), _CHUNK_JOBS) * step
         taken_bytes, began_s = 0, time.monotonic()
-        while len(rows) < most and taken_bytes < _CHUNK_BYTES:
+        while len(rows) < most and (taken_bytes < _CHUNK_BYTES or len(rows) % step):
             given = yield Take()
             if given is END:
                 self._has_all = True
@@ -170,6 +183,8 @@ class RowMap:
                 self._procedures, options.model, payload, options.job, options.rows_per_job, options.version
             )
         except _OF_THE_ROWS as error:
+            if getattr(error, "type", "") in _OF_THE_REQUEST:
+                raise
             if isinstance(error, TooLarge) and len(rows) > 1:
                 middle = len(rows) // 2
                 return [*(yield from self._submit(rows[:middle])), *(yield from self._submit(rows[middle:]))]
@@ -180,7 +195,10 @@ class RowMap:
         """Whether the first job has its answer, or its error, now."""
         if not head.has_ended:
             if may_wait and head.record is not None:
-                head.record = yield from self._procedures.wait(head.record.id, inf)
+                try:
+                    head.record = yield from self._procedures.wait(head.record.id, inf)
+                except (NotFound, Gone) as error:
+                    head.error = error
                 yield Pause(_LINGER_S)
             yield from self._look()
         if head.has_ended and not head.is_settled:

@@ -1,4 +1,7 @@
-"""Plain Python values as arrays of the dtype that a model's signature asks for. Nothing is rounded or cut to fit."""
+"""Plain Python values as arrays of the dtype that a model's signature asks for.
+
+No fraction is rounded to a whole number, and no number cut to fit.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import numpy as np
 
 from client.errors import InputError
 from client.npy import Array, pack_strings
+
+STRING = "string"
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,9 @@ def as_row(value: Any, fit: TensorFit | None) -> Array:
     """
     field = f"inputs.{fit.name}" if fit else "inputs"
     try:
-        # Of objects, so that text loses no zero characters.
-        array = np.array(value, dtype=object) if _holds_strings(value) else np.array(value)
+        # Of objects, so that text loses no zero characters, and numbers among texts become none.
+        is_text = _holds_strings(value) or (fit is not None and fit.dtype == STRING)
+        array = np.array(value, dtype=object) if is_text else np.array(value)
     except (ValueError, TypeError, OverflowError):
         raise InputError(f"{field}: expected numbers or texts in lists of even lengths; got others.") from None
     array = pack_strings(array) if array.dtype.hasobject else array
@@ -62,7 +68,7 @@ def as_row(value: Any, fit: TensorFit | None) -> Array:
 
 
 def _cast(array: Array, dtype: str, field: str) -> Array:
-    if dtype == "string":
+    if dtype == STRING:
         if array.dtype.kind in "SUV":
             return array
         raise InputError(f"{field}: expected texts; got {array.dtype.name} values.")
@@ -73,7 +79,7 @@ def _cast(array: Array, dtype: str, field: str) -> Array:
     if _may_become(array.dtype, wanted):
         with np.errstate(all="ignore"):
             cast = array.astype(wanted)
-        if wanted.kind not in "iu" or np.array_equal(cast, array):
+        if _says_the_same(cast, array):
             return cast
     raise InputError(f"{field}: expected values that {dtype} can hold; got others, of {array.dtype.name}.")
 
@@ -84,6 +90,12 @@ def _may_become(given: np.dtype[Any], wanted: np.dtype[Any]) -> bool:
     if not known or (given.kind == "b") != (wanted.kind == "b"):
         return False
     return ranks.index(wanted.kind) >= ranks.index(given.kind) or (wanted.kind in "iu" and given.kind in "iu")
+
+
+def _says_the_same(cast: Array, array: Array) -> bool:
+    if cast.dtype.kind in "iu":
+        return np.array_equal(cast, array)
+    return cast.dtype.kind == "b" or np.array_equal(np.isfinite(cast), np.isfinite(array))
 
 
 def _holds_strings(value: Any) -> bool:

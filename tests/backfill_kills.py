@@ -2,19 +2,21 @@
 
 Each time a fresh process resumes it, writes rows whose answers anyone can check, and gets SIGKILL at a random moment:
 twenty times between the rows, five times while it completes the output. The last process is left alone. Prints how many
-were killed.
+were killed. With `full BYTES` instead of the order one process goes on where no file may be larger than that.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import resource
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from client.errors import ClientError
 from tests.backfill_run import Run, settle
 
 CHUNK_ROWS = 5
@@ -27,14 +29,16 @@ END_S = 0.02
 CHUNK, END = b"c", b"e"
 
 
-def go_on(output: Path, rows: int, is_ordered: bool, tell: Callable[[bytes], object]) -> None:
+def go_on(
+    output: Path, rows: int, is_ordered: bool, tell: Callable[[bytes], object], flush_chunks: int = FLUSH_CHUNKS
+) -> None:
     """Do all that is left, out of order; `tell` hears of each chunk, and when the output is about to be completed."""
     run = Run(output, is_ordered=is_ordered)
     if not run.state.is_finished:
         written = {first for island in run.state.islands for first in range(island.first, island.end, CHUNK_ROWS)}
         todo = [first for first in range(run.state.position, rows, CHUNK_ROWS) if first not in written]
-        for done in range(0, len(todo), FLUSH_CHUNKS):
-            for first in reversed(todo[done : done + FLUSH_CHUNKS]):
+        for done in range(0, len(todo), flush_chunks):
+            for first in reversed(todo[done : done + flush_chunks]):
                 settle(run, first, CHUNK_ROWS)
                 tell(CHUNK)
             run.recorder.flush()
@@ -90,5 +94,19 @@ def main(output: Path, rows: int, is_ordered: bool) -> None:
     print(killed)  # noqa: T201
 
 
+def run_into(limit_bytes: int, output: Path, rows: int) -> int:
+    """Go on where no file may have more bytes than that; prints what went wrong."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes))
+    try:
+        # One flush, so that the checkpoint stays smaller than the output.
+        go_on(output, rows, True, lambda what: None, flush_chunks=rows)
+    except ClientError as error:
+        print(error)  # noqa: T201
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[3] == "full":
+        sys.exit(run_into(int(sys.argv[4]), Path(sys.argv[1]), int(sys.argv[2])))
     main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "ordered")

@@ -42,6 +42,10 @@ def shorten(client: redis.Redis) -> None:
 
 def survivors(client: redis.Redis) -> dict[str, int]:
     """What is left of jobs when their lifetimes are over: how many of their keys, and other keys by name."""
+    listings = JobStore(client, _SHORTENED_S).listings
+    while listings.trim(_SHORTENED_S):
+        # As the keeper does it, in one sweep after the other.
+        pass
     names = [name for name in _names(client, keys.PREFIX) if name not in _STAYING]
     others = [name for name in names if not name.startswith(_OF_A_JOB)]
     left = {"keys of jobs after their lifetimes": len(names) - len(others), **dict.fromkeys(others, 1)}

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from client.backfill.checkpoint import Checkpoint, open_checkpoint
-from client.backfill.durable_file import remove
-from client.backfill.output import output_opener
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.durable_file import remove
+from client.backfill.outputs.output import output_opener
 from client.backfill.run_state import RunState
 from client.errors import CheckpointError, OutputError
 
 #: More fields than that say no more than "it is another input".
 _MOST_CHANGES = 10
+#: A value may be a list of many files.
+_MOST_CHARACTERS = 200
+
+_HOW_TO_GO_ON = "Ask for what it was to go on, name another output, or begin anew with --restart."
 
 
 def begin_or_resume(output: Path, identity: Mapping[str, Any], restart: bool) -> tuple[Checkpoint, RunState]:
@@ -33,6 +37,8 @@ def begin_or_resume(output: Path, identity: Mapping[str, Any], restart: bool) ->
     """
     output_opener(output)
     files = OutputFiles(output)
+    if not restart and not files.checkpoint.exists():
+        _refuse_what_is_there(files)
     checkpoint = open_checkpoint(files.checkpoint, restart)
     try:
         state = _begin(files, checkpoint, identity, restart)
@@ -43,10 +49,10 @@ def begin_or_resume(output: Path, identity: Mapping[str, Any], restart: bool) ->
 
 
 def _begin(files: OutputFiles, checkpoint: Checkpoint, identity: Mapping[str, Any], restart: bool) -> RunState:
-    state = checkpoint.load()
     if restart:
         checkpoint.begin(identity, is_cleared=False)
-    elif state is None:
+    state = checkpoint.load()
+    if state is None:
         _refuse_what_is_there(files)
         checkpoint.begin(identity, is_cleared=True)
     elif changes := changed(state.identity, identity):
@@ -60,9 +66,6 @@ def _begin(files: OutputFiles, checkpoint: Checkpoint, identity: Mapping[str, An
             remove(path)
         checkpoint.record_cleared()
     return _loaded(checkpoint)
-
-
-_HOW_TO_GO_ON = "Ask for what it was to go on, name another output, or begin anew with --restart."
 
 
 def _loaded(checkpoint: Checkpoint) -> RunState:
@@ -96,7 +99,7 @@ def changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     sentences = [
         f"{name} was {_told(old, name)} and is {_told(new, name)} now."
         for name in {**old, **new}
-        if _told(old, name) != _told(new, name)
+        if _json(old, name) != _json(new, name)
     ]
     if len(sentences) > _MOST_CHANGES:
         return [*sentences[:_MOST_CHANGES], f"{len(sentences) - _MOST_CHANGES} more differ."]
@@ -112,5 +115,10 @@ def _fields(identity: Mapping[str, Any], within: str = "") -> Iterator[tuple[str
             yield within + name, value
 
 
-def _told(fields: Mapping[str, Any], name: str) -> str:
+def _json(fields: Mapping[str, Any], name: str) -> str:
     return json.dumps(fields[name], ensure_ascii=False) if name in fields else "not there"
+
+
+def _told(fields: Mapping[str, Any], name: str) -> str:
+    text = _json(fields, name)
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[:_MOST_CHARACTERS]}…"

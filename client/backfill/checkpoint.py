@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from client.backfill.checkpoint_errors import UnreadableCheckpoint, checkpoint_error
-from client.backfill.durable_file import remove
+from client.backfill.outputs.durable_file import remove
 from client.backfill.run_state import RunState, Span, SubmittedChunk
 from client.errors import CheckpointError
 
@@ -23,16 +23,15 @@ from client.errors import CheckpointError
 APPLICATION_ID = 0x43656C65
 FORMAT = 1
 
-_TABLES = (
-    """CREATE TABLE run (
-        only_row INTEGER PRIMARY KEY CHECK (only_row = 1), identity TEXT NOT NULL, started_at TEXT NOT NULL,
+_TABLES = {
+    "run": """only_row INTEGER PRIMARY KEY CHECK (only_row = 1), identity TEXT NOT NULL, started_at TEXT NOT NULL,
         is_cleared INTEGER NOT NULL, position INTEGER NOT NULL, rows_done INTEGER NOT NULL,
-        rows_failed INTEGER NOT NULL, output TEXT, errors TEXT, finished_at TEXT)""",
-    "CREATE TABLE chunk (first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, idempotency_key TEXT NOT NULL, job_id TEXT)",
+        rows_failed INTEGER NOT NULL, output TEXT, errors TEXT, finished_at TEXT""",
+    "chunk": "first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, idempotency_key TEXT NOT NULL, job_id TEXT",
     # What is written beyond run.position, where rows are written as they come.
-    "CREATE TABLE island (first INTEGER PRIMARY KEY, rows INTEGER NOT NULL)",
-    "CREATE TABLE unfreed (job_id TEXT PRIMARY KEY) WITHOUT ROWID",
-)
+    "island": "first INTEGER PRIMARY KEY, rows INTEGER NOT NULL",
+    "unfreed": "job_id TEXT PRIMARY KEY",
+}
 
 
 class Checkpoint:
@@ -80,8 +79,9 @@ class Checkpoint:
         return int(self._database.execute(f"PRAGMA {pragma}").fetchone()[0])
 
     def _make_tables(self) -> None:
-        for table in _TABLES:
-            self._database.execute(table)
+        for table, columns in _TABLES.items():
+            self._database.execute(f"DROP TABLE IF EXISTS {table}")
+            self._database.execute(f"CREATE TABLE {table} ({columns})")
         self._database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         self._database.execute(f"PRAGMA user_version = {FORMAT}")
 
@@ -104,20 +104,10 @@ class Checkpoint:
             chunks = self._database.execute("SELECT * FROM chunk ORDER BY first").fetchall()
             islands = self._database.execute("SELECT first, rows FROM island ORDER BY first").fetchall()
             unfreed = self._database.execute("SELECT job_id FROM unfreed").fetchall()
-        return run and RunState(
-            identity=json.loads(run["identity"]),
-            started_at=datetime.fromisoformat(run["started_at"]),
-            is_cleared=bool(run["is_cleared"]),
-            position=run["position"],
-            rows_done=run["rows_done"],
-            rows_failed=run["rows_failed"],
-            output=json.loads(run["output"]) if run["output"] else None,
-            errors=json.loads(run["errors"]) if run["errors"] else None,
-            is_finished=run["finished_at"] is not None,
-            pending=tuple(SubmittedChunk(*chunk) for chunk in chunks),
-            islands=tuple(Span(*island) for island in islands),
-            unfreed=tuple(job_id for (job_id,) in unfreed),
-        )
+            try:
+                return run and _state(run, chunks, islands, unfreed)
+            except (IndexError, TypeError, ValueError) as error:
+                raise sqlite3.DatabaseError(f"a value is no checkpoint's, {error}") from error
 
     def begin(self, identity: Mapping[str, Any], is_cleared: bool) -> None:
         """Make this a new run, whatever was there.
@@ -127,8 +117,7 @@ class Checkpoint:
             is_cleared: Whether the files of an earlier run are gone; if not, `record_cleared` says when.
         """
         with self._durably():
-            for table in ("run", "chunk", "island", "unfreed"):
-                self._database.execute(f"DELETE FROM {table}")
+            self._make_tables()
             self._database.execute(
                 "INSERT INTO run VALUES (1, ?, ?, ?, 0, 0, 0, NULL, NULL, NULL)",
                 (json.dumps(identity), datetime.now(UTC).isoformat(timespec="seconds"), is_cleared),
@@ -147,7 +136,7 @@ class Checkpoint:
         with self._transaction("NORMAL"):
             self._database.executemany(
                 "INSERT OR REPLACE INTO chunk VALUES (?, ?, ?, ?)",
-                ((chunk.first, chunk.rows, chunk.idempotency_key, chunk.job_id) for chunk in chunks),
+                [(chunk.first, chunk.rows, chunk.idempotency_key, chunk.job_id) for chunk in chunks],
             )
 
     def record_written(
@@ -222,6 +211,25 @@ class Checkpoint:
             raise checkpoint_error(self._path, error) from error
 
 
+def _state(
+    run: sqlite3.Row, chunks: Iterable[sqlite3.Row], islands: Iterable[sqlite3.Row], unfreed: Iterable[sqlite3.Row]
+) -> RunState:
+    return RunState(
+        identity=json.loads(run["identity"]),
+        started_at=datetime.fromisoformat(run["started_at"]),
+        is_cleared=bool(run["is_cleared"]),
+        position=int(run["position"]),
+        rows_done=int(run["rows_done"]),
+        rows_failed=int(run["rows_failed"]),
+        output=json.loads(run["output"]) if run["output"] else None,
+        errors=json.loads(run["errors"]) if run["errors"] else None,
+        is_finished=run["finished_at"] is not None,
+        pending=tuple(SubmittedChunk(*chunk) for chunk in chunks),
+        islands=tuple(Span(*island) for island in islands),
+        unfreed=tuple(job_id for (job_id,) in unfreed),
+    )
+
+
 def open_checkpoint(path: Path, restart: bool) -> Checkpoint:
     """The checkpoint at `path`; with `restart` a new one where the old one cannot be read.
 
@@ -233,6 +241,6 @@ def open_checkpoint(path: Path, restart: bool) -> Checkpoint:
     except UnreadableCheckpoint:
         if not restart:
             raise
-    for part in ("", "-wal"):
+    for part in ("-wal", ""):
         remove(path.with_name(path.name + part))
     return Checkpoint(path)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from client.backfill.answers import ID
-from client.backfill.durable_file import GrowingFile, remove
-from client.backfill.json_rows import json_line
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.durable_file import GrowingFile, remove
+from client.backfill.outputs.json_rows import json_line
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import Self
 from client.backfill.answers import Answers
 from client.backfill.checkpoint import Checkpoint
 from client.backfill.error_file import ErrorFile, Failure
-from client.backfill.output import open_output
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.output import open_output
 from client.backfill.run_state import RunState, Span
 
 

@@ -44,7 +44,7 @@ class Tuner:
     """
 
     def __init__(self, bounds: Bounds) -> None:
-        self.rows = min(FIRST_ROWS, bounds.most_rows)
+        self.rows = max(1, min(FIRST_ROWS, bounds.most_rows, bounds.batch_rows))
         self._batch_rows = bounds.batch_rows
         self._most_rows = bounds.most_rows
         self._best_rate = 0.0

@@ -11,6 +11,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from client.backfill.dry_run import Findings, look
 from client.backfill.inputs.opening import FORMATS
 from client.backfill.inputs.options import ReadOptions
 from client.backfill.performing import Server, perform
@@ -52,6 +53,7 @@ from client.job_options import JobOptions
 @click.option("--unordered", is_flag=True, help="Write rows as they come, not in the input's order.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N rows.")
 @click.option("--max-failures", type=click.IntRange(min=0), metavar="N", help="Stop when more than N rows have failed.")
+@click.option("--dry-run", is_flag=True, help="Only read INPUT, check it against the model, and try a few rows.")
 @click.option("--restart", is_flag=True, help="Begin anew: remove what an earlier run has written there.")
 @address_options
 def backfill(
@@ -66,6 +68,7 @@ def backfill(
     unordered: bool,
     limit: int | None,
     max_failures: int | None,
+    dry_run: bool,
     restart: bool,
     url: str,
     api_key: str | None,
@@ -96,24 +99,21 @@ def backfill(
     )
     progress = _progress()
     try:
-        summary = perform(request, Server(url, api_key), progress)
+        found = (look if dry_run else perform)(request, Server(url, api_key), progress)
     finally:
         progress.close()
-    _tell(summary, as_json)
-    sys.exit(summary.exit_code)
+    _tell(found, as_json)
+    sys.exit(found.exit_code)
 
 
 def _progress() -> Progress:
     return Bar(Console(stderr=True)) if sys.stderr.isatty() else Lines()
 
 
-def _tell(summary: Summary, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps(summary.to_json()))
-    else:
-        click.echo(summary.to_text(), err=summary.stopped is not None)
-    if summary.stopped is not None:
-        click.echo(summary.stopped, err=True)
+def _tell(found: Summary | Findings, as_json: bool) -> None:
+    click.echo(json.dumps(found.to_json()) if as_json else found.to_text())
+    if isinstance(found, Summary) and found.stopped is not None:
+        click.echo(found.stopped, err=True)
         click.echo(f"To go on: {_same_command()}", err=True)
 
 

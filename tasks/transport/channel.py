@@ -199,7 +199,8 @@ class Claiming(_Base):  # type: ignore[misc]
                 self.claims.reject(message.tag)
         # Once they are delivered: who hears that nothing waits in a lane must know of what was claimed.
         if self.claims.demand:
-            self.claims.demand.emptied(emptied_lanes(self._paused.leave_out(sources), claim.messages, most))
+            # Where a queue is paused nothing waits, as far as a worker goes: what it holds need not give way to it.
+            self.claims.demand.emptied(emptied_lanes(sources, claim.messages, most))
 
     def _deliver(self, message: Claimed) -> None:
         payload = _read(message.raw)

@@ -79,6 +79,7 @@ def test_a_job_goes_its_whole_way_under_the_two_users(server: Valkey, admin: red
             freed = http.delete(f"/v1/jobs/{waited['id']}/result").status_code
             paths = ("/v1/models", "/v1/models/linear", "/metrics", "/v1/jobs?status=failed")
             watched = [http.get(path).status_code for path in paths]
+            paused = [http.post(f"/v1/models/linear:{verb}").json()["paused"] for verb in ("pause", "resume")]
             with stock_app(worker_url) as app:
                 alive = app.control.inspect(timeout=10, limit=2).ping()
             worker.send(15)
@@ -95,6 +96,7 @@ def test_a_job_goes_its_whole_way_under_the_two_users(server: Valkey, admin: red
     assert (done.status_code, done.json()["result"]) == (200, {"outputs": {"y": [[3.0, 5.0, 7.0]]}})
     assert waited["result"] == queried[0]["result"] == done.json()["result"]
     assert (freed, cancelled, watched) == (204, "cancelled", [200] * 4)
+    assert paused == [True, False]
     assert set(alive) == {"one@tests", "keeper@tests"}
     said = api.log() + worker.output() + keeper.output()
     assert "NOPERM" not in said

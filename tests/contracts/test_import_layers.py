@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import configparser
+import importlib.metadata
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +41,7 @@ RECORD_HALF = {
     "tasks.job",
     "tasks.job_store",
     "tasks.keys",
+    "tasks.listings",
     "tasks.message",
     "tasks.model_registry",
     "tasks.npy",
@@ -127,6 +132,17 @@ def test_processes_without_a_model_load_no_tensorflow(module: str) -> None:
     assert not loaded_by(module) & TENSORFLOW
 
 
+def test_the_client_loads_nothing_that_its_extra_does_not_install() -> None:
+    extras = configparser.ConfigParser()
+    extras.read(ROOT / "setup.cfg")
+    installed = distributions({Requirement(line).name for line in extras["options.extras_require"]["client"].split()})
+    owners = importlib.metadata.packages_distributions()
+    loaded = {name: {canonicalize_name(owner) for owner in owners.get(name, ())} for name in loaded_by("client.cli")}
+    assert {"client", "httpx", "numpy"} <= loaded.keys()
+    foreign = {name for name, by in loaded.items() if by and not by & (installed | {"celeriac"})}
+    assert not foreign
+
+
 def test_no_package_does_anything_in_its_init() -> None:
     for package in ("api", "tasks", "model_store"):
         for init in (ROOT / package).rglob("__init__.py"):
@@ -139,3 +155,16 @@ def loaded_by(module: str) -> set[str]:
     code = f"import {module}, sys; print(' '.join({{name.split('.')[0] for name in sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
+
+
+def distributions(names: set[str]) -> set[str]:
+    """These distributions and all that they bring, by their canonical names."""
+    found: set[str] = set()
+    while names:
+        name = canonicalize_name(names.pop())
+        if name in found:
+            continue
+        found.add(name)
+        brought = map(Requirement, importlib.metadata.requires(name) or [])
+        names |= {one.name for one in brought if one.marker is None or one.marker.evaluate({"extra": ""})}
+    return found

@@ -31,7 +31,7 @@ def http(job_store: JobStore, registry: ModelRegistry) -> Iterator[FlaskClient]:
 
 
 @pytest.mark.parametrize(
-    "path", ["/nothing", "/v1", "/v1//models", "/v1/models/", "/v1/jobs", "/v1/models/digits/versions/1", "/{x}"]
+    "path", ["/nothing", "/v1", "/v1//models", "/v1/models/", "/v1/jobs/", "/v1/models/digits/versions/1", "/{x}"]
 )
 def test_an_unknown_url_is_404(http: FlaskClient, path: str) -> None:
     assert error_type(http.get(path), 404) == "not_found"

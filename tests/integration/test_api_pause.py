@@ -12,10 +12,12 @@ from api.drain import LONGEST_RETRY_S
 from api.services import services_of
 from tasks import keys
 from tasks.caps import Caps
+from tasks.job_end import DONE
 from tasks.job_store import JobStore
 from tasks.model_memory import Demand, ModelMemory
 from tasks.model_registry import ModelRegistry
-from tests.http_api import error_type, make_http, play_worker, publish_models, submit
+from tests.http_api import error_type, make_http, publish_models, submit
+from tests.stand_in_worker import StandInWorker
 from tests.valkey import Valkey
 
 ROW = {"instances": [[1, 2, 3, 4]]}
@@ -57,13 +59,16 @@ def test_a_model_that_nobody_knows_is_404(http: FlaskClient, client: redis.Redis
 
 def test_jobs_of_a_paused_model_are_accepted_and_say_what_they_wait_for(http: FlaskClient, job_store: JobStore) -> None:
     begun = submit(http)
+    worker = StandInWorker(job_store)
+    running = worker.start(begun)
     pause(http)
+    assert not http.get(f"/v1/jobs/{begun}").json["paused"]
     answer = http.post("/v1/models/digits/jobs", json=ROW)
-    assert (answer.status_code, answer.json["paused"], answer.json["queue_position"]) == (202, True, 1)
+    assert (answer.status_code, answer.json["paused"], answer.json["queue_position"]) == (202, True, 0)
     waiting = answer.json["id"]
     assert http.get(f"/v1/jobs/{waiting}").json["paused"]
     # One that has ended waits for nothing, nor does another model's
-    play_worker(job_store, begun)
+    assert worker.succeed(running, {}) == DONE
     assert not http.get(f"/v1/jobs/{begun}").json["paused"]
     other = http.post("/v1/models/pairs/jobs", json={"instances": [{"a": [1, 2], "b": 3}]}).json
     assert not other["paused"]
@@ -108,10 +113,13 @@ def test_jobs_that_wait_for_a_paused_model_ask_for_no_worker(
 ) -> None:
     memory = ModelMemory(client)
     ids = [submit(http) for _ in range(3)]
-    assert memory.demand(["digits"]) == {"digits": Demand(unfinished=3, running=0, ended=0)}
+    worker = StandInWorker(job_store)
+    running = worker.start(ids[0])
+    assert memory.demand(["digits"]) == {"digits": Demand(unfinished=3, running=1, ended=0)}
+    # When it is paused, then only the one that runs needs a worker
     pause(http)
-    assert memory.demand(["digits"]) == {"digits": Demand(unfinished=0, running=0, ended=0)}
-    play_worker(job_store, ids[0])
+    assert memory.demand(["digits"]) == {"digits": Demand(unfinished=1, running=1, ended=0)}
+    assert worker.succeed(running, {}) == DONE
     assert memory.demand(["digits"]) == {"digits": Demand(unfinished=0, running=0, ended=1)}
     pause(http, "resume")
     assert memory.demand(["digits"]) == {"digits": Demand(unfinished=2, running=0, ended=1)}

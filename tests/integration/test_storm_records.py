@@ -67,10 +67,12 @@ def test_nothing_of_jobs_is_left_after_their_lifetimes_but_what_has_none(
     ]
     assert JobEnds(client, result_ttl_s=3600).end("double", ends) == ["done", "done"]
     assert records.quarantined(client) == {poison.id}
-    # Two records, a result, an idempotency, the input that is in quarantine; and the quarantine's index
+    # Two records, a result, an idempotency, the input that is in quarantine; the quarantine's index, and the listing
     assert lifetimes.survivors(client) == {
         "keys of jobs after their lifetimes": 5,
         keys.quarantine("double"): 1,
+        keys.listing(""): 1,
+        keys.LISTED: 1,
     }
     client.persist(keys.job_result(good.id))
     lifetimes.shorten(client)

@@ -78,6 +78,9 @@ class StandIn:
             def do_POST(self) -> None:
                 self._answer()
 
+            def do_DELETE(self) -> None:
+                self._answer()
+
             def log_message(self, format: str, *args: object) -> None:
                 pass
 

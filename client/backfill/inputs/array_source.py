@@ -110,6 +110,8 @@ def key_texts(ids: Array) -> list[str]:
     """Keys of an array of whole numbers or strings."""
     if ids.dtype.kind == "S":
         return [key.decode("utf-8", "backslashreplace") for key in ids.tolist()]
+    if ids.dtype.kind == "U":
+        return [key.encode("utf-8", "backslashreplace").decode() for key in ids.tolist()]
     return list(map(str, ids.tolist()))
 
 

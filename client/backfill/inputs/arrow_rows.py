@@ -49,7 +49,7 @@ def _tensor_shape(kind: Any, where: str) -> list[int]:
 
 
 def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return any(check(kind) for check in (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list))
 
 
 def _list_length(lists: Any, where: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from client.backfill.chunk import Rows, UnreadRow
-from client.backfill.inputs.joining import join
+from client.backfill.inputs.joining import compact, join
 
 #: About how much a kind of file reads at once; what a reader holds beyond the portion that it hands out.
 BLOCK_BYTES = 4 << 20
@@ -78,7 +78,7 @@ class BlockReader:
             size += item.part(0, count).bytes
             if count < len(item):
                 self._pending.append(item.part(count, len(item)))
-        return join(taken)
+        return [compact(row) for row in join(taken)]
 
     def close(self) -> None:
         """Close the files of the blocks."""

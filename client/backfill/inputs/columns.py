@@ -68,7 +68,10 @@ def plan_columns(
 def _picture_column(
     names: Sequence[str], candidates: Sequence[str], fit: Fit, id_column: str | None, where: str
 ) -> int | None:
-    known = [*(fit.inputs if len(fit.inputs) == 1 else ()), *PICTURE_COLUMNS]
+    own = list(fit.inputs) if len(fit.inputs) == 1 else []
+    if any(name in names and name not in candidates for name in own):
+        return None
+    known = [*own, *PICTURE_COLUMNS]
     # A column of paths may well be the key too; another one is preferred.
     known.sort(key=lambda name: name == id_column)
     return next((_only(names, name, where) for name in known if name in candidates), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from client.backfill.chunk import Array
@@ -35,7 +37,7 @@ def fit_rows(array: Array, spec: RowSpec, where: str, round_floats: bool = False
 
 def mismatch(where: str, spec: RowSpec, array: Array) -> Refused:
     """The refusal of an array whose dtype or shape is another one."""
-    found = STRING if array.dtype.kind in "US" else array.dtype.name
+    found = STRING if array.dtype.kind in "USO" else array.dtype.name
     shape = shape_text(array.shape[1:]) if array.ndim > 1 else "()"
     return Refused(f"{where}: expected {spec} in each row, found {found} of shape {shape}.")
 
@@ -60,9 +62,7 @@ def _cast(array: Array, spec: RowSpec, where: str, round_floats: bool) -> Array:
         fits = _fits(array, cast, round_floats)
     if not fits.all():
         value = array[~fits].flat[0].item()
-        raise Refused(
-            f"{where}: expected {spec} in each row, found the {array.dtype.name} {value}{_why(dtype, value)}."
-        )
+        raise Refused(f"{where}: expected {spec} in each row, found the {array.dtype.name} {value}{_why(dtype)}.")
     return np.ascontiguousarray(cast)
 
 
@@ -83,7 +83,7 @@ def _fits(array: Array, cast: Array, round_floats: bool) -> Array:
     return fits
 
 
-def _holds(array: Array, dtype: np.dtype[np.generic]) -> Array:
+def _holds(array: Array, dtype: np.dtype[Any]) -> Array:
     """Which numbers lie in the range of an integer dtype."""
     limits = np.iinfo(dtype)
     within: Array

@@ -35,7 +35,7 @@ class CsvRecords:
             line = self._next_line()
             if '"' in line:
                 return self._quoted(line)
-            if not line.isspace():
+            if line.strip("\r\n"):
                 return line
 
     def _next_line(self) -> str:

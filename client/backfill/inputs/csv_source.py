@@ -123,7 +123,7 @@ def _lines_of(path: Path, options: ReadOptions) -> Generator[str, None, None]:
 def _read_header(path: Path, options: ReadOptions) -> tuple[list[str], str]:
     """The names of the columns, and what stands between cells."""
     with closing(_lines_of(path, options)) as lines:
-        first = next((line for line in lines if not line.isspace()), "")
+        first = next((line for line in lines if line.strip("\r\n")), "")
         delimiter = find_delimiter(first)
         header = next(CsvRecords(chain([first], lines), delimiter)) if first else ""
     try:

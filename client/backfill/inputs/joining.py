@@ -8,9 +8,7 @@ from itertools import chain, groupby
 import numpy as np
 
 from client.backfill.chunk import Array, RowChunk, Rows, UnreadRow
-
-#: Strings up to so many bytes are padded to each other without a thought.
-_SHORT_BYTES = 64
+from client.backfill.inputs.string_width import level, trim
 
 
 def join(rows: Rows) -> Rows:
@@ -23,6 +21,13 @@ def join(rows: Rows) -> Rows:
     return joined
 
 
+def compact(row: RowChunk | UnreadRow) -> RowChunk | UnreadRow:
+    """The same row or rows, with strings as wide as they need."""
+    if isinstance(row, UnreadRow) or not isinstance(row.inputs, Mapping):
+        return row
+    return RowChunk(row.first, row.keys, {name: trim(array) for name, array in row.inputs.items()})
+
+
 def _likeness(row: RowChunk | UnreadRow) -> Hashable:
     if isinstance(row, UnreadRow):
         return "unread"
@@ -32,8 +37,7 @@ def _likeness(row: RowChunk | UnreadRow) -> Hashable:
 
 
 def _width(array: Array) -> Hashable:
-    # Strings are padded to the longest of an array: joined, they grow to less than twice their bytes.
-    return max(_SHORT_BYTES, array.dtype.itemsize).bit_length() if array.dtype.kind == "S" else array.dtype
+    return level(array.dtype.itemsize) if array.dtype.kind == "S" else array.dtype.str
 
 
 def _concatenate(chunks: Sequence[RowChunk]) -> RowChunk:

@@ -20,6 +20,9 @@ from client.backfill.inputs.text_blocks import text_blocks
 from client.backfill.inputs.text_lines import check_encoding, is_quickly_read, text_lines
 from client.backfill.inputs.values import rows_of_values
 
+#: Ids that only later lines have are not checked to be unique: that would mean to parse all lines twice.
+_LOOKED_AT = 1000
+
 
 def open_json_lines(path: Path, fit: Fit, options: ReadOptions) -> BlockSource:
     """A JSON Lines file as a source. Going to a position means to read the lines before it, without parsing them.
@@ -29,7 +32,8 @@ def open_json_lines(path: Path, fit: Fit, options: ReadOptions) -> BlockSource:
     """
     check_encoding(options.encoding)
     lines = JsonLines(path, fit, options)
-    return BlockSource(file_fingerprint(path), lines.count_rows(), (), lines.blocks, lines.keys)
+    keys = lines.keys if options.id_column is not None or lines.has_ids() else None
+    return BlockSource(file_fingerprint(path), lines.count_rows(), (), lines.blocks, keys)
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,11 @@ class JsonLines:
                 alike = list(group)
                 yield from self._pictures(position, alike) if has_pictures else self._arrays(position, alike)
                 position += len(alike)
+
+    def has_ids(self) -> bool:
+        """Whether one of the first lines has a key."""
+        first = islice(chain.from_iterable(self._read(0)), _LOOKED_AT)
+        return any(line.key is not None for line in first)
 
     def keys(self) -> Iterator[str]:
         """The keys of all rows."""

@@ -136,5 +136,5 @@ def _stored(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Stor
 def _data_offset(path: Path, info: zipfile.ZipInfo) -> int:
     with path.open("rb") as file:
         file.seek(info.header_offset + _LENGTHS_OFFSET)
-        name_bytes, extra_bytes = struct.unpack("<HH", file.read(4))
-    return info.header_offset + _LOCAL_HEADER_BYTES + name_bytes + extra_bytes
+        lengths: tuple[int, int] = struct.unpack("<HH", file.read(4))
+    return info.header_offset + _LOCAL_HEADER_BYTES + sum(lengths)

@@ -163,7 +163,7 @@ def _opener(kind: str) -> Open:
         return cast(Open, import_module("client.backfill.inputs.parquet_source").open_parquet)
     except ImportError as error:
         raise InputError(
-            f"Parquet is read with pyarrow, which is not installed ({error}): pip install pyarrow."
+            f"Parquet needs pyarrow, which cannot be loaded ({error}): pip install 'celeriac[parquet]'."
         ) from None
 
 

@@ -97,10 +97,10 @@ class ParquetTable:
             raise unreadable(self.path, error) from None
 
     def _batch_rows(self) -> int:
-        row_bytes = sum(_row_bytes(spec) for spec in self.fit.inputs.values())
-        if self.plan.picture is not None or not row_bytes:
+        row_bytes = [_row_bytes(spec) for spec in self.fit.inputs.values()]
+        if self.plan.picture is not None or not all(row_bytes):
             return _UNMEASURED_ROWS
-        return max(1, min(BLOCK_ROWS, BLOCK_BYTES // row_bytes))
+        return max(1, min(BLOCK_ROWS, BLOCK_BYTES // sum(row_bytes)))
 
     def _keys(self, first: int, batch: pa.RecordBatch) -> list[str]:
         if self.plan.id is None:

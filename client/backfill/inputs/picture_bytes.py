@@ -25,7 +25,7 @@ def check_picture(data: bytes, where: str) -> bytes:
     if not data:
         raise Refused(f"{where} is empty; expected a picture.")
     if len(data) > MAX_PICTURE_BYTES:
-        raise Refused(f"{where} has {len(data)} bytes; a picture may have {MAX_PICTURE_BYTES}.")
+        raise Refused(f"{where} has more than {MAX_PICTURE_BYTES} bytes, the most that a picture may have.")
     is_webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     if not is_webp and not data.startswith(_BEGINNINGS):
         raise Refused(f"{where} does not begin as a JPEG, PNG, WebP, GIF, BMP or TIFF does.")

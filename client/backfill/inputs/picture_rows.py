@@ -48,11 +48,14 @@ def picture_of(value: Any, folder: Path) -> bytes:
     if isinstance(value, bytes):
         return check_picture(value, "The picture")
     if isinstance(value, str) and value:
-        # A path that was read with its bytes escaped is opened by the same bytes.
-        return read_picture(folder / os.fsdecode(os.fsencode(value)), printable(value))
+        return read_picture(folder / value, printable(value))
     raise Refused("Expected a picture or its path, found " + ("nothing." if not value else f"{type(value).__name__}."))
 
 
 def printable(path: str) -> str:
     """A path as text that every file and terminal takes; bytes that are no UTF-8 are escaped."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    try:
+        return os.fsencode(path).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        # Half of a surrogate pair in JSON, which stands for no byte.
+        return path.encode("utf-8", "backslashreplace").decode()

@@ -97,4 +97,4 @@ def _status(path: str) -> tuple[int, int]:
 
 
 def _key(path: str, base: str) -> str:
-    return printable(os.path.relpath(path, base)).replace(os.sep, "/")
+    return printable(path.removeprefix(base).lstrip(os.sep)).replace(os.sep, "/")

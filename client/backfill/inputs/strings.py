@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from client.backfill.chunk import Array
 from client.backfill.inputs.decoding import Refused
-
-#: Padding to the longest string costs memory; rows are decoded apart before it takes more than this.
-_MOST_PADDED_BYTES = 1 << 20
-_MOST_PADDING = 4
+from client.backfill.inputs.string_width import level
 
 
 def pack_strings(strings: Array, where: str) -> Array:
     """An array of text, bytes or Python strings as an array of bytes, in UTF-8.
 
     Raises:
-        Refused: One is no text that UTF-8 can say, or ends in a zero byte, which numpy's strings lose; or they are
-            better packed in smaller parts, since all are padded to the longest.
+        Refused: One is no text that UTF-8 can say, or ends in a zero byte, which numpy's strings lose; or the rows are
+            of several levels of length, and have to be packed in smaller parts.
     """
     if strings.dtype.kind == "S":
         return np.ascontiguousarray(strings)
     packed = [_encode(string, where) for string in strings.ravel().tolist()]
-    longest, total = max(map(len, packed), default=0) or 1, sum(map(len, packed))
-    padded = longest * len(packed)
-    if len(strings) > 1 and padded > _MOST_PADDED_BYTES and padded > _MOST_PADDING * total:
+    if len(set(_levels(packed, len(strings)))) > 1:
         raise Refused(f"{where}: the strings are too unequal to be packed together.")
+    longest = max(map(len, packed), default=0) or 1
     return np.array(packed, dtype=f"S{longest}").reshape(strings.shape)
+
+
+def _levels(packed: Sequence[bytes], rows: int) -> list[int]:
+    """The level of each row's longest string."""
+    width = len(packed) // rows if rows else 0
+    if not width:
+        return []
+    return [level(max(map(len, packed[start : start + width]))) for start in range(0, len(packed), width)]
 
 
 def _encode(string: object, where: str) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, lookup
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE, lookup
 from collections.abc import Generator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -16,14 +16,14 @@ from client.errors import InputError
 MAX_LINE = 64 << 20
 
 _GZIP = b"\x1f\x8b"
-_BYTE_ORDER_MARKS = {BOM_UTF8: "utf-8-sig", BOM_UTF16_LE: "utf-16", BOM_UTF16_BE: "utf-16"}
+_UTF8, _UTF16 = "utf-8-sig", "utf-16"
 
 #: Up to so many bytes (of a compressed file an eighth) the rows of a text file are counted before they are read.
 _COUNTED_BYTES = 256 << 20
 _COUNTED_COMPRESSED_BYTES = _COUNTED_BYTES // 8
 
 
-def text_lines(path: Path, encoding: str | None, newline: str) -> Generator[str, None, None]:
+def text_lines(path: Path, encoding: str | None, newline: str | None) -> Generator[str, None, None]:
     """The file's lines with their ends; the file is closed with the generator.
 
     Bytes that the encoding does not know become lone surrogates, see `is_text`, and do not stop the reading.
@@ -38,7 +38,7 @@ def text_lines(path: Path, encoding: str | None, newline: str) -> Generator[str,
     """
     try:
         with path.open("rb") as raw, _decompressed(raw) as binary:
-            text = io.TextIOWrapper(binary, encoding or _encoding(binary), "surrogateescape", newline)
+            text = io.TextIOWrapper(binary, _encoding(binary, encoding), "surrogateescape", newline)
             while line := text.readline(MAX_LINE):
                 yield line
     except (OSError, EOFError, UnicodeError, zlib.error) as error:
@@ -91,6 +91,9 @@ def _decompressed(raw: io.BufferedReader) -> AbstractContextManager[io.BufferedR
     return io.BufferedReader(gzip.GzipFile(fileobj=raw))
 
 
-def _encoding(binary: io.BufferedReader) -> str:
-    start = binary.peek(4)
-    return next((name for mark, name in _BYTE_ORDER_MARKS.items() if start.startswith(mark)), "utf-8")
+def _encoding(binary: io.BufferedReader, said: str | None) -> str:
+    """What was said, but with UTF-8's byte order mark skipped; else what the mark says, else UTF-8."""
+    if said is not None:
+        return _UTF8 if lookup(said).name == "utf-8" else said
+    start = binary.peek(2)
+    return _UTF16 if start.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else _UTF8

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from client.backfill.answers import Answers, check_rows
-from client.backfill.durable_file import GrowingFile, appearing, remove, telling
 from client.backfill.output_files import OutputFiles
-from client.backfill.spool import SpoolWriter
+from client.backfill.outputs.durable_file import GrowingFile, appearing, remove, telling
+from client.backfill.outputs.spool import SpoolWriter
 from client.errors import OutputError
 
 #: Writes what the first file, a spool, has into the second one; reads it as often as it likes.
@@ -16,7 +16,7 @@ Assembly = Callable[[BinaryIO, BinaryIO], None]
 
 
 class SpooledOutput:
-    """Rows in a spool, and then in a file of the format that `assemble` knows; see `client.backfill.output.Output`."""
+    """Rows in a spool, and then in a file of the format that `assemble` knows; `Output` says what each method owes."""
 
     def __init__(
         self, files: OutputFiles, position: Mapping[str, Any] | None, assemble: Assembly, takes_documents: bool

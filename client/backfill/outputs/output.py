@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from client.backfill.answers import Answers
-from client.backfill.json_lines_output import JsonLinesOutput
-from client.backfill.npz_output import npz_output
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.json_lines_output import JsonLinesOutput
+from client.backfill.outputs.npz_output import npz_output
 from client.errors import OutputError
 
 #: What a checkpoint keeps of an output: JSON that its kind alone understands.
@@ -52,9 +52,9 @@ Opener: TypeAlias = Callable[[OutputFiles, Position | None], Output]
 
 
 def _parquet_opener() -> Opener:
-    # pyarrow is 130 MB that most have no need of, so it is an extra, and loaded by who asks for it.
+    # pyarrow is large, and most have no need of it: it is an extra, loaded for who asks for it.
     try:
-        module = importlib.import_module("client.backfill.parquet_output")
+        module = importlib.import_module("client.backfill.outputs.parquet_output")
     except ImportError as error:
         raise OutputError(
             "Parquet needs pyarrow, which is not installed: pip install 'celeriac[parquet]'. Or name a .jsonl or .npz."
@@ -68,6 +68,7 @@ _OPENERS: Mapping[str, Callable[[], Opener]] = {
     ".ndjson": lambda: JsonLinesOutput,
     ".npz": lambda: npz_output,
     ".parquet": _parquet_opener,
+    ".pq": _parquet_opener,
 }
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from client.backfill.answers import Answers
-from client.backfill.durable_file import GrowingFile
-from client.backfill.spool_columns import ColumnKind, ColumnPart, encode
+from client.backfill.outputs.durable_file import GrowingFile
+from client.backfill.outputs.spool_columns import ColumnKind, ColumnPart, encode
 
 #: Blocks are this large, unless they are flushed before: few enough that their lines take no time to read.
 _BLOCK_BYTES = 8 << 20

@@ -35,6 +35,7 @@ class GrowingFile:
             OutputError: A new one has content, an old one is missing or too short, or it cannot be written.
         """
         self._path = path
+        self._is_synced = True
         with telling(path):
             self._file = self._open_new() if length_bytes is None else self._open_old(length_bytes)
 
@@ -43,7 +44,10 @@ class GrowingFile:
             return self._create()
         if not self._path.is_file() or self._path.stat().st_size:
             raise OutputError(f"{self._path} exists already. Name another output, or begin anew with --restart.")
-        return self._path.open("r+b", _BUFFER_BYTES)
+        file = self._path.open("r+b", _BUFFER_BYTES)
+        # Who made it may have been killed before it did this.
+        sync_folder(self._path.parent)
+        return file
 
     def _open_old(self, length_bytes: int) -> BinaryIO:
         size = self._path.stat().st_size if self._path.is_file() else None
@@ -56,7 +60,9 @@ class GrowingFile:
                 "Put it back, or begin anew with --restart."
             )
         file = self._path.open("r+b", _BUFFER_BYTES)
-        file.truncate(length_bytes)
+        if size > length_bytes:
+            file.truncate(length_bytes)
+            self._is_synced = False
         file.seek(length_bytes)
         return file
 
@@ -72,6 +78,7 @@ class GrowingFile:
             OutputError: The disk is full, or broken.
         """
         with telling(self._path):
+            self._is_synced = False
             self._file.write(content)
 
     def flush(self) -> int:
@@ -81,8 +88,10 @@ class GrowingFile:
             OutputError: The disk is full, or broken.
         """
         with telling(self._path):
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            if not self._is_synced:
+                self._file.flush()
+                os.fsync(self._file.fileno())
+                self._is_synced = True
             return self._file.tell()
 
     def close(self) -> None:

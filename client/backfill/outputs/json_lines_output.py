@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from client.backfill.answers import Answers, check_rows
-from client.backfill.durable_file import GrowingFile
-from client.backfill.json_rows import json_lines
 from client.backfill.output_files import OutputFiles
+from client.backfill.outputs.durable_file import GrowingFile
+from client.backfill.outputs.json_rows import json_lines
 
 
 class JsonLinesOutput:
-    """`{"id": key, …}` a line; see `client.backfill.output.Output` for what each method owes."""
+    """`{"id": key, …}` a line; `Output` says what each method owes."""
 
     takes_documents = True
 

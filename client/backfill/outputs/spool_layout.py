@@ -8,8 +8,8 @@ from typing import BinaryIO
 import numpy as np
 
 from client.backfill.answers import ID
-from client.backfill.spool import BlockColumn, blocks
-from client.backfill.spool_columns import BYTES, TEXT, ColumnKind, ColumnPart, decode_strings
+from client.backfill.outputs.spool import BlockColumn, blocks
+from client.backfill.outputs.spool_columns import BYTES, TEXT, ColumnKind, ColumnPart, decode_strings
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 
 from client.backfill.chunk import Array
 from client.backfill.output_files import OutputFiles
-from client.backfill.spool import BlockColumn, blocks
-from client.backfill.spool_columns import TEXT, ColumnPart, decode_array, decode_strings
-from client.backfill.spool_layout import ColumnLayout, read_layout
-from client.backfill.spooled_output import SpooledOutput
+from client.backfill.outputs.spool import BlockColumn, blocks
+from client.backfill.outputs.spool_columns import TEXT, ColumnPart, decode_array, decode_strings
+from client.backfill.outputs.spool_layout import ColumnLayout, read_layout
+from client.backfill.outputs.spooled_output import SpooledOutput
 
 #: A row group is written when it has this many rows or bytes: what a reader, and we, hold in memory at a time.
 _GROUP_ROWS = 1 << 17

@@ -1,0 +1,1 @@
+"""The files a backfill writes its answers to, of each format."""
