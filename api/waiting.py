@@ -1,4 +1,4 @@
-"""Long polls: waiting for a job's end, by a limited number of requests at once."""
+"""Waiting for a job's end, in long polls and in streams of events, by a limited number of requests at once."""
 
 from __future__ import annotations
 
@@ -35,13 +35,17 @@ class Place:
         if self.watch:
             self.watch.tell()
 
+    def looks(self, every_s: float = math.inf) -> Iterator[None]:
+        """Yield when the record is worth a look, at least so often; without a place once, at once."""
+        return self.watch.looks(self.timeout_s, every_s) if self.watch else iter((None,))
+
     def wait(self) -> tuple[Job, dict[str, bytes]]:
         """The record and its result at the job's end or when the time is over; without a place, as they are now.
 
         Raises:
             JobNotFound, JobGone: there is no record.
         """
-        for _ in self.watch.looks(self.timeout_s) if self.watch else (None,):
+        for _ in self.looks():
             job, parts = self.store.get_with_result(self.job_id, self.watch)
             if job.is_finished:
                 break

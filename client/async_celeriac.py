@@ -13,6 +13,7 @@ from client.arrays import Answer
 from client.bulk import Item, submitting_many
 from client.driver import CONNECTIONS, TIMEOUT_S, AsyncDriver, each
 from client.errors import ApiError
+from client.following import following
 from client.job import AsyncJob
 from client.job_options import JobOptions, Options
 from client.listing import JobFilters, listing
@@ -129,6 +130,10 @@ class AsyncCeleriac:
     async def get_job(self, job_id: str, wait_s: float = 0.0) -> AsyncJob:
         """As `Celeriac.get_job`."""
         return self.job_of(await self._driver.run(self._procedures.wait(job_id, wait_s)))
+
+    def follow(self, job_id: str) -> AsyncIterator[JobRecord]:
+        """As `Celeriac.follow`; for `async for`."""
+        return self._driver.iterate(following(self._procedures, job_id))
 
     async def jobs(
         self, *, model: str | None = None, status: str | None = None, tag: str | None = None

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from client import event_stream
 from client.job_options import JobOptions
 from client.payload import JSON, Payload
 
@@ -67,6 +68,12 @@ def bulk_call(
     params = {**options.to_query(), "rows_per_job": str(rows_per_job)}
     headers = {"Content-Type": inputs.content_type, **_key(idempotency_key)}
     return Call("POST", f"{_served(model, version)}/jobs:bulk", params, headers, inputs.content)
+
+
+def events_call(job_id: str, last_event_id: str = "") -> Call:
+    """Ask for a job's events, those after one that was had already."""
+    headers = {"Accept": event_stream.MEDIA_TYPE} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
+    return Call("GET", f"{_job(job_id)}/events", headers=headers)
 
 
 def query_call(job_ids: Sequence[str], wait_s: float = 0.0) -> Call:

@@ -13,6 +13,7 @@ from client.arrays import Answer
 from client.bulk import Item, submitting_many
 from client.driver import CONNECTIONS, TIMEOUT_S, Driver
 from client.errors import ApiError
+from client.following import following
 from client.job import Job
 from client.job_options import JobOptions, Options
 from client.listing import JobFilters, listing
@@ -179,6 +180,13 @@ class Celeriac:
     def get_job(self, job_id: str, wait_s: float = 0.0) -> Job:
         """A job that was submitted before; after waiting up to `wait_s` for its end."""
         return self.job_of(self._driver.run(self._procedures.wait(job_id, wait_s)))
+
+    def follow(self, job_id: str) -> Iterator[JobRecord]:
+        """A job's record as it is, then whenever its status or its place in the queue has changed; the last has ended.
+
+        `body["queue_position"]` says how many jobs wait in front of it, `body["estimated_start_s"]` for how long.
+        """
+        return self._driver.iterate(following(self._procedures, job_id))
 
     def jobs(self, *, model: str | None = None, status: str | None = None, tag: str | None = None) -> Iterator[Job]:
         """One's own jobs, newest first, page by page as they are wanted."""

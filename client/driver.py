@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing, closing
 from typing import Any, TypeVar
 
 import httpx
@@ -12,7 +13,8 @@ import httpx
 from client.address import CONNECT_TIMEOUT_S, Address
 from client.call import Call
 from client.errors import ClientError
-from client.steps import END, Emit, Pause, Steps, Stream, Take
+from client.listening import AsyncListening, Listening
+from client.steps import END, Emit, Hear, Listen, Pause, Steps, Stream, Take
 
 _Answer = TypeVar("_Answer")
 
@@ -77,18 +79,31 @@ class Driver:
     def iterate(self, stream: Stream, rows: Iterator[Any] | None = None) -> Iterator[Any]:
         """What a stream emits, as it is wanted; it takes the rows one by one."""
         reply, trouble = None, None
-        while True:
-            try:
-                step = stream.send(reply) if trouble is None else stream.throw(trouble)
-            except StopIteration:
-                return
-            reply, trouble = None, None
-            if isinstance(step, Emit):
-                yield step.value
-            elif isinstance(step, Take):
-                reply = END if rows is None else next(rows, END)
-            else:
-                reply, trouble = self._perform(step)
+        with closing(Listening(self._client)) as listening:
+            while True:
+                try:
+                    step = stream.send(reply) if trouble is None else stream.throw(trouble)
+                except StopIteration:
+                    return
+                reply, trouble = None, None
+                if isinstance(step, Emit):
+                    yield step.value
+                elif isinstance(step, Take):
+                    reply = END if rows is None else next(rows, END)
+                elif isinstance(step, Listen | Hear):
+                    reply, trouble = self._listen(listening, step)
+                else:
+                    reply, trouble = self._perform(step)
+
+    def _listen(
+        self, listening: Listening, step: Listen | Hear
+    ) -> tuple[httpx.Response | bytes | None, ClientError | None]:
+        try:
+            if isinstance(step, Hear):
+                return listening.hear(), None
+            return listening.begin(**_request(step.call, self._timeout_s)), None
+        except _TROUBLES as error:
+            return None, self.address.trouble(error)
 
     def _perform(self, step: Call | Pause) -> tuple[httpx.Response | None, ClientError | None]:
         if isinstance(step, Pause):
@@ -131,18 +146,31 @@ class AsyncDriver:
     async def iterate(self, stream: Stream, rows: AsyncIterator[Any] | None = None) -> AsyncIterator[Any]:
         """As `Driver.iterate`."""
         reply, trouble = None, None
-        while True:
-            try:
-                step = stream.send(reply) if trouble is None else stream.throw(trouble)
-            except StopIteration:
-                return
-            reply, trouble = None, None
-            if isinstance(step, Emit):
-                yield step.value
-            elif isinstance(step, Take):
-                reply = END if rows is None else await anext(rows, END)
-            else:
-                reply, trouble = await self._perform(step)
+        async with aclosing(AsyncListening(self._client)) as listening:
+            while True:
+                try:
+                    step = stream.send(reply) if trouble is None else stream.throw(trouble)
+                except StopIteration:
+                    return
+                reply, trouble = None, None
+                if isinstance(step, Emit):
+                    yield step.value
+                elif isinstance(step, Take):
+                    reply = END if rows is None else await anext(rows, END)
+                elif isinstance(step, Listen | Hear):
+                    reply, trouble = await self._listen(listening, step)
+                else:
+                    reply, trouble = await self._perform(step)
+
+    async def _listen(
+        self, listening: AsyncListening, step: Listen | Hear
+    ) -> tuple[httpx.Response | bytes | None, ClientError | None]:
+        try:
+            if isinstance(step, Hear):
+                return await listening.hear(), None
+            return await listening.begin(**_request(step.call, self._timeout_s)), None
+        except _TROUBLES as error:
+            return None, self.address.trouble(error)
 
     async def _perform(self, step: Call | Pause) -> tuple[httpx.Response | None, ClientError | None]:
         if isinstance(step, Pause):

@@ -8,7 +8,9 @@ from typing import Any
 
 from client.errors import JobCancelled, JobExpired, JobFailed, JobUnfinished, UnexpectedReply
 
-TERMINAL = frozenset({"succeeded", "failed", "cancelled", "expired"})
+STATUSES = ("queued", "running", "succeeded", "failed", "cancelled", "expired")
+#: These never change.
+TERMINAL = frozenset(STATUSES[2:])
 
 _ENDED_WITHOUT_RESULT = {
     "failed": "It failed; the server did not say why.",

@@ -35,6 +35,18 @@ class Emit:
     value: Any
 
 
+@dataclass(frozen=True)
+class Listen:
+    """Make this call and read no more than the head of its reply, which is the answer; a refusal is read whole."""
+
+    call: Call
+
+
+@dataclass(frozen=True)
+class Hear:
+    """Read the next part of what is listened to: bytes, none at the end."""
+
+
 class End:
     """Of the type of `END`."""
 
@@ -45,8 +57,8 @@ END = End()
 #: A call is answered with its reply, or with a `ClientError` thrown; a pause with None.
 Steps: TypeAlias = Generator[Call | Pause, httpx.Response | None, _Answer]
 
-#: As `Steps`; beside its calls it takes rows and emits values.
-Stream: TypeAlias = Generator[Call | Pause | Take | Emit, Any, None]
+#: As `Steps`; beside its calls it takes rows, emits values, and listens to one reply at a time.
+Stream: TypeAlias = Generator[Call | Pause | Take | Emit | Listen | Hear, Any, None]
 
 
 def sending(call: Call) -> Steps[httpx.Response]:

@@ -1,4 +1,4 @@
-"""Tables for people: models, and the detections or labels of an answer."""
+"""Tables for people: models, jobs, and the detections or labels of an answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ENDLESS_COLUMNS = 10_000
 #: Where a narrow terminal breaks lines; names stay whole, to be copied.
 _FOLDED_COLUMNS = frozenset({"format", "inputs", "label"})
 _LABEL = {"label": "label", "class": "class", "score": "score"}
-_NUMBER_COLUMNS = frozenset({"row", "class", "score", "version", "workers", "queued"})
+_NUMBER_COLUMNS = frozenset({"row", "rows", "class", "score", "version", "workers", "queued", "queue ms", "compute ms"})
 
 
 def console() -> Console:
@@ -32,7 +32,7 @@ def models_table(models: Iterable[Mapping[str, Any]]) -> Table:
         _add(
             table,
             model.get("name"),
-            model.get("status"),
+            "paused" if model.get("paused") else model.get("status"),
             model.get("version"),
             model.get("format"),
             describe_inputs((model.get("signature") or {}).get("inputs") or {}),
@@ -42,9 +42,28 @@ def models_table(models: Iterable[Mapping[str, Any]]) -> Table:
     return table
 
 
+def jobs_table(records: Iterable[Mapping[str, Any]]) -> Table:
+    """One line a job, from its record; times are UTC."""
+    table = _table("id", "model", "status", "rows", "tag", "created", "queue ms", "compute ms")
+    for record in records:
+        _add(
+            table,
+            record.get("id"),
+            record.get("model"),
+            record.get("status"),
+            record.get("rows"),
+            record.get("tag") or None,
+            # "2026-11-22T14:21:09.123456Z"
+            str(record.get("created_at") or "-")[:19].replace("T", " "),
+            record.get("queue_ms"),
+            record.get("compute_ms"),
+        )
+    return table
+
+
 def failure_lines(models: Iterable[Mapping[str, Any]]) -> list[str]:
     """Why models failed, or versions and labels of those that did not, a line each."""
-    return [_printable(f"{model.get('name')}: {reason}") for model in models for reason in _reasons(model)]
+    return [printable(f"{model.get('name')}: {reason}") for model in models for reason in _reasons(model)]
 
 
 def _reasons(model: Mapping[str, Any]) -> list[str]:
@@ -89,7 +108,7 @@ def _table(*headings: str) -> Table:
 
 
 def _add(table: Table, *values: object) -> None:
-    table.add_row(*(Text(_printable(_cell(value))) for value in values))
+    table.add_row(*(Text(printable(_cell(value))) for value in values))
 
 
 def _cell(value: object) -> str:
@@ -108,6 +127,6 @@ def _shape(shape: Sequence[int | None] | None) -> str:
     return f"({', '.join('?' if size is None else str(size) for size in shape)})"
 
 
-def _printable(text: str) -> str:
-    # Names and sentences come from model files and from other users: none may steer the terminal.
+def printable(text: str) -> str:
+    """The text without what could steer a terminal: names and sentences come from model files and from other users."""
     return "".join(letter if letter.isprintable() or letter == "\n" else "?" for letter in text)

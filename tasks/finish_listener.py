@@ -15,6 +15,7 @@ While nobody watches, nothing is listened to: the thread ends `LINGER_S` after t
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -69,11 +70,16 @@ class Watch:
         self.found = found
         self._news.set()
 
-    def looks(self, timeout_s: float) -> Iterator[None]:
-        """Yield each time that the record is worth a look; the last time when the time is over or waiting ends."""
+    def looks(self, timeout_s: float, every_s: float = math.inf) -> Iterator[None]:
+        """Yield each time that the record is worth a look; the last time when the time is over or waiting ends.
+
+        Args:
+            timeout_s: how long.
+            every_s: the longest time between two looks, where it is shorter than `LOOK_AGAIN_S`.
+        """
         deadline_s = time.monotonic() + timeout_s
         while True:
-            self._news.wait(min(deadline_s - time.monotonic(), LOOK_AGAIN_S))
+            self._news.wait(min(deadline_s - time.monotonic(), LOOK_AGAIN_S, every_s))
             # Before the look, so that news that come during it are not lost.
             self._news.clear()
             yield

@@ -22,7 +22,7 @@ from tasks.inspection.subject import Subject, find_subject, refuse_other_files
 EXIT_CANNOT_BE_SERVED = 2
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  celeriac inspect models/my-model\n  celeriac inspect frozen.pb --json")
 @click.argument("path", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 @click.option("--toml", "toml_file", type=click.Path(path_type=Path), metavar="FILE", help="Write model.toml to FILE.")

@@ -156,6 +156,22 @@ class JobStore:
         found = zip(job_ids, self._read(job_ids), strict=True)
         return {job_id: _with_parts(job_id, record, parts) for job_id, (record, parts) in found if record}
 
+    def get_with_position(self, job_id: str, model: str) -> tuple[Job, int]:
+        """The record of a model's job and how many jobs of that model wait in front of it. Raises like `get`.
+
+        The number is what its submission answered (lua/submit.lua), as it is now; once the job waits no more it means
+        nothing.
+        """
+        with broker_errors():
+            pipeline = self._redis.pipeline(transaction=False)
+            pipeline.hgetall(keys.job(job_id))
+            pipeline.zrank(keys.unfinished(model), job_id)
+            pipeline.zcard(keys.running(model))
+            record, rank, running = pipeline.execute()
+        if not record:
+            raise self.absent(job_id)
+        return Job.from_hash(job_id, record), max((rank or 0) - running, 0)
+
     def delete_result(self, job_id: str) -> None:
         """Free the memory of a job's result; the record stays."""
         self.delete_results([job_id])

@@ -24,7 +24,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 job_id = click.argument("job_id", metavar="ID")
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  celeriac quarantine list\n  celeriac quarantine retry --help")
 def quarantine() -> None:
     """Jobs that failed as poisoned: their workers died, or had to be ended, each time that they ran.
 
@@ -33,7 +33,7 @@ def quarantine() -> None:
     """
 
 
-@quarantine.command("list")
+@quarantine.command("list", epilog="\b\nExamples:\n  celeriac quarantine list --model my-model")
 @click.option("--model", metavar="MODEL", help="Only this model's.")
 @as_json
 def list_jobs(model: str | None, as_json: bool) -> None:
@@ -48,7 +48,7 @@ def list_jobs(model: str | None, as_json: bool) -> None:
         click.echo("The quarantine is empty." if model is None else f"The quarantine has no job of the model {model}.")
 
 
-@quarantine.command()
+@quarantine.command(epilog="\b\nExamples:\n  celeriac quarantine show ID --json")
 @job_id
 @as_json
 def show(job_id: str, as_json: bool) -> None:
@@ -63,21 +63,24 @@ def show(job_id: str, as_json: bool) -> None:
             click.echo(f"{name:{width}}  {'' if value is None else value}".rstrip())
 
 
-@quarantine.command()
+@quarantine.command(epilog="\b\nExamples:\n  celeriac quarantine retry ID")
 @job_id
-def retry(job_id: str) -> None:
+@as_json
+def retry(job_id: str, as_json: bool) -> None:
     """Submit the input of job ID once more and print the new job's id; the old job stays in the quarantine."""
     with _opened() as kept:
-        click.echo(kept.retry(job_id).id)
+        job = kept.retry(job_id)
+    click.echo(json.dumps({"id": job.id, "retry_of": job.retry_of}) if as_json else job.id)
 
 
-@quarantine.command()
+@quarantine.command(epilog="\b\nExamples:\n  celeriac quarantine drop ID")
 @job_id
-def drop(job_id: str) -> None:
+@as_json
+def drop(job_id: str, as_json: bool) -> None:
     """Free the input of job ID; its record stays for CELERIAC_RESULT_TTL_S."""
     with _opened() as kept:
         kept.drop(job_id)
-    click.echo(f"Job {job_id} has left the quarantine.")
+    click.echo(json.dumps({"dropped": job_id}) if as_json else f"Job {job_id} has left the quarantine.")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _LIMIT_S = 60
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  celeriac tune my-model\n  celeriac tune models/my-model/2 --limit-s 300")
 @click.argument("model", metavar="PATH_OR_NAME")
 @click.option(
     "--limit-s",

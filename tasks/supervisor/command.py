@@ -15,7 +15,7 @@ from tasks.supervisor import front, leash
 from tasks.supervisor.lineup import lineup, servable
 
 
-@click.command()
+@click.command(epilog="\b\nExamples:\n  celeriac up\n  CELERIAC_MODEL_STORE=~/models PORT=8080 celeriac up")
 @click.option(
     "--stop-with-parent",
     is_flag=True,

@@ -84,3 +84,39 @@ def test_models_are_listed_and_an_unknown_one_is_refused_with_the_servers_senten
     assert (refused.stdout, refused.returncode) == ("", 1)
     assert "no-such-model" in refused.stderr
     assert "linear-pb" in refused.stderr
+
+
+def test_a_job_is_followed_through_a_pause_its_queue_and_the_model_and_found_again_by_its_tag(
+    system: Running, tmp_path: Path
+) -> None:
+    (tmp_path / "slow.json").write_text('{"instances": [[0.0]]}')
+    # Given two jobs of a model that is paused
+    assert "is paused" in celeriac(system, "pause", "slow-h5").stdout
+    try:
+        first, second = submit(system, "slow-h5", *[str(tmp_path / "slow.json")] * 2, "--tag", "followed")
+        command = [str(Path(sys.executable).with_name("celeriac")), "status", "--follow", first, second]
+        environment = {**os.environ, "CELERIAC_URL": system.url}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as following:
+            assert following.stdout
+            told = [following.stdout.readline() for _ in range(2)]
+            assert sorted(told) == sorted(
+                f"{job_id}  queued, its model is paused, {in_front} in front\n"
+                for in_front, job_id in enumerate((first, second))
+            )
+            # When it goes on
+            assert "goes on" in celeriac(system, "resume", "slow-h5").stdout
+            told += following.stdout.readlines()
+            # Then both are told to run, and to their end
+            assert following.wait(60) == 0
+    finally:
+        celeriac(system, "resume", "slow-h5")
+    for job_id in (first, second):
+        own = [line.split()[1] for line in told if line.startswith(job_id)]
+        assert [word.strip(",") for word in own][-2:] == ["running", "succeeded"]
+    # And they are found by their tag, the newest first
+    listed = celeriac(system, "jobs", "--tag", "followed", "--json").stdout.splitlines()
+    assert [json.loads(line)["id"] for line in listed] == [second, first]
+    # And cannot be cancelled any more
+    refused = celeriac(system, "cancel", first)
+    assert (refused.stdout, refused.returncode) == ("", 1)
+    assert "has succeeded already" in refused.stderr

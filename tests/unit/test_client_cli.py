@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner, Result
 
@@ -130,7 +131,7 @@ def test_submit_tells_what_is_wrong_with_a_file_goes_on_with_the_others_and_ends
 def test_submit_stops_at_the_file_where_the_server_is_lost(
     server: StandIn, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.cli.SUBMIT_PATIENCE", Patience(total_s=0))
+    monkeypatch.setattr("client.commands.submit.SUBMIT_PATIENCE", Patience(total_s=0))
     done = celeriac(server, "submit", "digits", "one.npy", "cut.npy", "two.npy")
     assert (done.stdout, done.exit_code) == ("one\n", 1)
     assert done.stderr.startswith("cut.npy: The connection to ")
@@ -155,13 +156,14 @@ def test_submit_sends_the_same_request_again_while_the_server_says_not_now(folde
 
 def test_submit_sends_standard_input_and_every_option(server: StandIn) -> None:
     args = "--content-type image/png --version 2 --lane bulk --min-score 0.4 --max-detections 5 --annotate"
-    rest = "--expires-in-s 9 --tag t --signature s --api-key k"
+    rest = "--expires-in-s 9 --tag t --signature s --callback-url http://x/ --api-key k"
     done = celeriac(server, "submit", "digits", "-", *args.split(), *rest.split(), stdin=b"three")
     assert (done.stdout, done.exit_code) == ("three\n", 0)
     sent = server.requests[0]
     assert sent.path == "/v1/models/digits/versions/2/jobs"
     detector = {"min_score": "0.4", "max_detections": "5", "annotate": "true"}
-    assert sent.query == {"lane": "bulk", "expires_in_s": "9.0", "tag": "t", "signature": "s"} | detector
+    own = {"tag": "t", "signature": "s", "callback_url": "http://x/"}
+    assert sent.query == {"lane": "bulk", "expires_in_s": "9.0"} | own | detector
     assert (sent.headers["content-type"], sent.headers["authorization"]) == ("image/png", "Bearer k")
 
 
@@ -270,8 +272,20 @@ def test_models_are_a_table_with_the_reasons_of_failures_under_it(server: StandI
     assert json.loads(celeriac(server, "models", "--json").stdout) == MODELS
 
 
-@pytest.mark.parametrize("command", [[], ["submit"], ["result"], ["models"]])
-def test_every_help_has_an_example(server: StandIn, command: list[str]) -> None:
-    done = celeriac(server, *command, "--help")
-    assert done.exit_code == 0
-    assert "Examples:\n    celeriac " in done.stdout
+def helps(command: click.Command, *names: str) -> Iterator[tuple[str, str]]:
+    """The help of a command and of all below it, by their names."""
+    with click.Context(command, info_name=" ".join(names)) as context:
+        yield " ".join(names), command.get_help(context)
+        if isinstance(command, click.Group):
+            for name in command.list_commands(context):
+                below = command.get_command(context, name)
+                assert below
+                yield from helps(below, *names, name)
+
+
+def test_every_help_has_an_example() -> None:
+    texts = dict(helps(main, "celeriac"))
+    assert {"celeriac", "celeriac submit", "celeriac up", "celeriac quarantine list"} <= texts.keys()
+    for name, text in texts.items():
+        _, _, example = text.partition("Examples:\n")
+        assert name in example, f"{name}: {example!r}"
