@@ -1,4 +1,4 @@
-"""A Celeriac without queue or model for tests of the backfill: it keeps jobs in memory and answers y = 2x + 1 at once."""
+"""A Celeriac without queue or model for tests of the backfill: jobs are kept in memory and answer y = 2x + 1."""
 
 from __future__ import annotations
 
