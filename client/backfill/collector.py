@@ -77,7 +77,7 @@ class Collector:
 
     async def _fetch(self, portion: Sequence[tuple[Flight, JobRecord]]) -> None:
         found = await self._client.results([record.id for _, record in portion], arrays=self._as_arrays)
-        row_bytes = 1.0
+        row_bytes, now_s = 1.0, monotonic()
         for flight, record in portion:
             answer = found.pop(record.id, None)
             if answer is None:
@@ -87,6 +87,6 @@ class Collector:
             answers = answers_of(answer, rows)
             size_bytes = answer_bytes(answers)
             row_bytes = max(row_bytes, size_bytes / rows)
-            self._tuner.ended(rows, float(record.body.get("compute_ms") or 0.0), monotonic())
+            self._tuner.ended(rows, float(record.body.get("compute_ms") or 0.0), now_s)
             await self._sender.settle(flight, answers, size_bytes)
         self._row_bytes = row_bytes if self._row_bytes >= _FETCHED_BYTES else max(row_bytes, self._row_bytes)

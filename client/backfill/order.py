@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from client.backfill.tuner import Bounds
@@ -35,6 +35,10 @@ class Order:
     options: JobOptions
     as_arrays: bool
     fixed_rows: int | None
+
+    def for_arrays(self) -> Order:
+        """The same with answers as arrays."""
+        return replace(self, as_arrays=True)
 
 
 def pinned_version(card: Mapping[str, Any], asked: str | None) -> int:

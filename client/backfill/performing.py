@@ -14,6 +14,7 @@ from typing import Any
 from client.async_celeriac import AsyncCeleriac
 from client.backfill.beginning import begin_or_resume
 from client.backfill.checkpoint import Checkpoint
+from client.backfill.chunk import RowChunk
 from client.backfill.course import Course
 from client.backfill.fit import Fit
 from client.backfill.inputs.opening import open_source
@@ -31,7 +32,7 @@ from client.backfill.tally import Tally
 from client.celeriac import Celeriac
 from client.errors import ClientError
 from client.procedures import has_documents
-from client.retry import Patience
+from client.retry import OnTrouble, Patience
 
 #: A backfill runs overnight: a server that is away is waited for, until somebody has come to work.
 PATIENCE = Patience(total_s=86_400.0, longest_pause_s=5.0)
@@ -41,6 +42,9 @@ FIRST_PATIENCE = Patience(total_s=15.0)
 
 _SHOW_EVERY_S = 0.125
 
+#: Among so many rows there is one that says whether the input has pictures or arrays.
+_LOOKED_AT_ROWS = 1000
+
 
 @dataclass(frozen=True)
 class Server:
@@ -48,6 +52,33 @@ class Server:
 
     url: str | None
     api_key: str | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A backfill that can begin.
+
+    Attributes:
+        request: What was asked for.
+        server: Of whom.
+        card: The model as the server tells it.
+        order: What each job is to be, but for the form of its answer.
+        source: The input.
+        checkpoint: Locked for this run.
+        state: What it says.
+        tally: Of this process.
+        has_pictures: Whether rows are encoded pictures.
+    """
+
+    request: Request
+    server: Server
+    card: Mapping[str, Any]
+    order: Order
+    source: Source
+    checkpoint: Checkpoint
+    state: RunState
+    tally: Tally
+    has_pictures: bool
 
 
 def perform(request: Request, server: Server, progress: Progress) -> Summary:
@@ -65,13 +96,13 @@ def perform(request: Request, server: Server, progress: Progress) -> Summary:
         identity = request.identity(source.fingerprint, version)
         checkpoint, state = begin_or_resume(request.output, identity, request.restart)
         with checkpoint:
+            has_pictures = fit.takes_pictures and _has_pictures(source)
+            # Pictures of a job are given one by one to a model that takes one row.
+            fixed_rows = None if has_pictures and fit.fixed_rows == 1 else fit.fixed_rows
+            order = Order(request.model, version, request.options, not has_documents(card), fixed_rows)
             tally = _tally(request, source, state)
-            if state.is_finished:
-                progress.tell("This backfill had finished before; nothing is left to do.")
-                return _summary(request, version, tally, None)
-            _tell_beginning(tally, state, progress)
-            stopped = asyncio.run(_run(request, server, card, fit, source, checkpoint, state, tally, progress))
-            return _summary(request, version, tally, stopped)
+            prepared = Prepared(request, server, card, order, source, checkpoint, state, tally, has_pictures)
+            return _perform(prepared, progress)
 
 
 def model_card(model: str, server: Server, progress: Progress) -> Mapping[str, Any]:
@@ -86,7 +117,16 @@ def opened(request: Request, fit: Fit) -> Source:
     return open_source(request.inputs, fit, request.reading, format=request.format, spool_folder=folder)
 
 
-def _telling(progress: Progress) -> Any:
+def _has_pictures(source: Source) -> bool:
+    with closing(source.read(0)) as reader:
+        for _ in range(_LOOKED_AT_ROWS):
+            for item in reader.next(1, 1):
+                if isinstance(item, RowChunk):
+                    return not isinstance(item.inputs, Mapping)
+    return True
+
+
+def _telling(progress: Progress) -> OnTrouble:
     return lambda error: progress.tell(f"{error} Trying again.")
 
 
@@ -97,67 +137,64 @@ def _tally(request: Request, source: Source, state: RunState) -> Tally:
     return Tally(total, state.rows_done, state.rows_failed, monotonic())
 
 
-def _tell_beginning(tally: Tally, state: RunState, progress: Progress) -> None:
+def _perform(prepared: Prepared, progress: Progress) -> Summary:
+    tally, state = prepared.tally, prepared.state
+    if state.is_finished:
+        progress.tell("This backfill had finished before; nothing is left to do.")
+        return _summary(prepared, state, None)
     if tally.settled or state.pending:
         of_total = f" of {tally.total:,}" if tally.total else ""
-        progress.tell(
-            f"Going on: {tally.settled:,}{of_total} rows are written, and {len(state.pending)} jobs were on their way."
-        )
+        jobs = f"{len(state.pending):,} jobs were on their way"
+        progress.tell(f"Going on: {tally.settled:,}{of_total} rows are written, and {jobs}.")
+    stopped = asyncio.run(_run(prepared, progress))
+    return _summary(prepared, prepared.checkpoint.load() or state, stopped)
 
 
-def _summary(request: Request, version: int, tally: Tally, stopped: str | None) -> Summary:
-    failed = tally.found_failed + tally.failed
+def _summary(prepared: Prepared, state: RunState, stopped: str | None) -> Summary:
+    request, tally = prepared.request, prepared.tally
     return Summary(
         model=request.model,
-        version=version,
+        version=prepared.order.version,
         output=request.output,
-        errors=OutputFiles(request.output).errors if failed else None,
+        errors=OutputFiles(request.output).errors if state.rows_failed else None,
         total=tally.total,
-        done=tally.found_done + tally.done,
-        failed=failed,
+        done=state.rows_done,
+        failed=state.rows_failed,
         found=tally.found_done + tally.found_failed,
         seconds=monotonic() - tally.began_s,
         stopped=stopped,
     )
 
 
-async def _run(
-    request: Request,
-    server: Server,
-    card: Mapping[str, Any],
-    fit: Fit,
-    source: Source,
-    checkpoint: Checkpoint,
-    state: RunState,
-    tally: Tally,
-    progress: Progress,
-) -> str | None:
-    """Why the run ended before its end; None: it did not."""
-    with Recorder(request.output, checkpoint, state, request.is_ordered) as recorder:
-        journal = Journal(recorder, checkpoint, request.is_ordered, state.unfreed)
-        as_arrays = not (has_documents(card) and journal.takes_documents)
-        fixed_rows = None if fit.takes_pictures and fit.fixed_rows == 1 else fit.fixed_rows
-        order = Order(request.model, pinned_version(card, request.version), request.options, as_arrays, fixed_rows)
-        runs: list[Run] = []
-        client = AsyncCeleriac(
-            server.url, server.api_key, patience=PATIENCE, on_trouble=lambda error: runs[0].troubled(error)
-        )
+async def _run(prepared: Prepared, progress: Progress) -> str | None:
+    """Why the run ended before the last row; None: it did not."""
+    request, server, state = prepared.request, prepared.server, prepared.state
+    runs: list[Run] = []
+    client = AsyncCeleriac(
+        server.url, server.api_key, patience=PATIENCE, on_trouble=lambda error: runs[0].troubled(error)
+    )
+    with Recorder(request.output, prepared.checkpoint, state, request.is_ordered) as recorder:
+        journal = Journal(recorder, prepared.checkpoint, request.is_ordered, state.unfreed)
         async with client:
-            parts = Parts(
-                client=client,
-                order=order,
-                source=source,
-                course=Course.of(state, request.limit),
-                journal=journal,
-                tally=tally,
-                bounds=bounds(card, fit.takes_pictures, fixed_rows),
-                workers=len(card.get("workers") or ()),
-                most_failures=request.most_failures,
-                tell=progress.tell,
-            )
-            runs.append(Run(parts))
+            runs.append(Run(_parts(prepared, client, journal, progress)))
             with _stopping(runs[0], progress):
-                return await _to_end(runs[0], journal, tally, progress)
+                return await _to_end(runs[0], journal, prepared.tally, progress)
+
+
+def _parts(prepared: Prepared, client: AsyncCeleriac, journal: Journal, progress: Progress) -> Parts:
+    order = prepared.order
+    return Parts(
+        client=client,
+        order=order if journal.takes_documents else order.for_arrays(),
+        source=prepared.source,
+        course=Course.of(prepared.state, prepared.request.limit),
+        journal=journal,
+        tally=prepared.tally,
+        bounds=bounds(prepared.card, prepared.has_pictures, order.fixed_rows),
+        workers=len(prepared.card.get("workers") or ()),
+        most_failures=prepared.request.most_failures,
+        tell=progress.tell,
+    )
 
 
 async def _to_end(run: Run, journal: Journal, tally: Tally, progress: Progress) -> str | None:

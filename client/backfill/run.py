@@ -20,7 +20,7 @@ from client.backfill.tally import Tally
 from client.backfill.tuner import Bounds, Tuner
 from client.backfill.watcher import Watcher
 from client.backfill.window import Window
-from client.errors import ClientError, TooManyJobs
+from client.errors import CheckpointError, ClientError, OutputError, TooManyJobs
 from client.retry import Patience
 
 #: How often rows become durable, and the server may forget their results.
@@ -89,6 +89,9 @@ class Run:
         """
         try:
             await self._all_rows()
+        except (OutputError, CheckpointError):
+            # What these files hold beyond the last save is not known.
+            raise
         except BaseException:
             await self._save_the_rest()
             raise

@@ -60,17 +60,18 @@ class Tuner:
             compute_ms: How long the model computed the batch that it was in.
             now_s: By a clock that only goes forward.
         """
+        if self._jobs >= (STAGE_JOBS if self._is_growing else SETTLED_JOBS) and now_s > self._last_s:
+            # Jobs are heard of several at once: all of those that count have been heard of now.
+            duration_s = self._last_s - self._began_s
+            if duration_s >= STAGE_S:
+                self._judge(self._jobs * self.rows / duration_s)
         if rows != self.rows:
             return
         # The shortest: the first call of a size is slow in TensorFlow, and a busy machine slows down single ones.
         self._compute_ms = min(self._compute_ms, compute_ms)
-        if self._began_s == inf:
-            self._began_s = now_s
-            return
-        self._jobs += 1
-        duration_s = now_s - self._began_s
-        if self._jobs >= (STAGE_JOBS if self._is_growing else SETTLED_JOBS) and duration_s >= STAGE_S:
-            self._judge(self._jobs * rows / duration_s)
+        self._began_s = min(self._began_s, now_s)
+        self._last_s = now_s
+        self._jobs += now_s > self._began_s
 
     def too_large(self, rows: int) -> None:
         """A job of so many rows was refused for its size, or could not be computed or kept for it."""
@@ -105,4 +106,4 @@ class Tuner:
 
     def _begin_stage(self) -> None:
         self._jobs = 0
-        self._began_s = self._compute_ms = inf
+        self._began_s = self._last_s = self._compute_ms = inf

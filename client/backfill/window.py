@@ -52,7 +52,9 @@ class Window:
         return max(1, wanted - self._refused_jobs)
 
     def slow_down(self, rows_per_job: int) -> None:
-        """The server had no room: half as many jobs from here on."""
+        """The server had no room: half as many jobs from here on; told by several jobs at once, it is one refusal."""
+        if self._refused_jobs and not self._ended_since:
+            return
         self._refused_jobs += self.most_jobs(rows_per_job) // 2
         self._ended_since = 0
 
