@@ -129,5 +129,5 @@ def _try(request: Request, server: Server, fit: Fit, version: int, chunk: RowChu
         job = api.submit(request.model, payload, version=version, **options).wait()
         duration_s = monotonic() - began_s
         job.require_result()
-        job.delete_result()
+        api.free([job.id])
     return len(sample) / duration_s

@@ -19,6 +19,7 @@ class Flight:
         chunk: The rows.
         key: The idempotency key of its request.
         is_resumed: Whether an earlier process sent this same request already, or was about to.
+        is_part: Whether it is half of a job that failed.
         tries: How often its rows were submitted anew, under another key.
         job_id: The job, once that is known.
     """
@@ -26,6 +27,7 @@ class Flight:
     chunk: RowChunk
     key: str
     is_resumed: bool = False
+    is_part: bool = False
     tries: int = 0
     job_id: str | None = None
 
@@ -61,7 +63,6 @@ class Flight:
     def halves(self, run: str) -> tuple[Flight, Flight]:
         """Its rows as two jobs; it has at least two."""
         middle = len(self.chunk) // 2
-        return (
-            Flight.of(self.chunk.part(0, middle), run),
-            Flight.of(self.chunk.part(middle, len(self.chunk)), run),
-        )
+        parts = self.chunk.part(0, middle), self.chunk.part(middle, len(self.chunk))
+        first, second = (replace(Flight.of(part, run), is_part=True) for part in parts)
+        return first, second

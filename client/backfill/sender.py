@@ -79,7 +79,7 @@ class Sender:
         Raises:
             ClientError: All other rows would fail the same way.
         """
-        if is_of_size(failure):
+        if is_of_size(failure) and not flight.is_part:
             self._tuner.too_large(len(flight.chunk))
         verdict = judge(failure, len(flight.chunk), flight.tries, flight.is_resumed)
         if verdict is Verdict.CUT:

@@ -50,7 +50,9 @@ class Tuner:
         self._best_rate = 0.0
         self._smaller_rows = self.rows
         self._is_growing = True
-        self._begin_stage()
+        #: Of the stage: jobs after those that were heard of first, the shortest computation, and from when to when.
+        self._jobs = 0
+        self._compute_ms = self._began_s = self._last_s = inf
 
     def ended(self, rows: int, compute_ms: float, now_s: float) -> None:
         """A job of so many rows has ended well.
@@ -74,10 +76,9 @@ class Tuner:
         self._jobs += now_s > self._began_s
 
     def too_large(self, rows: int) -> None:
-        """A job of so many rows was refused for its size, or could not be computed or kept for it."""
-        self._most_rows = max(1, min(self._most_rows, rows // 2))
-        if self.rows > self._most_rows:
-            self._settle(self._most_rows)
+        """A job of so many rows was refused for its size. Perhaps for one row's: more are tried again later."""
+        if self.rows > rows // 2:
+            self._settle(max(1, rows // 2))
 
     def _judge(self, rate: float) -> None:
         allowed = self._allowed()

@@ -13,8 +13,8 @@ _OF_SOME_ROW = frozenset(
     {"invalid_input", "model_error", "out_of_memory", "poisoned", "result_too_large", "worker_error"}
 )
 
-#: Fewer rows at once may do.
-_OF_SIZE = frozenset({"body_too_large", "out_of_memory", "result_too_large"})
+#: Fewer rows at once may do. (Where the memory does not suffice, the worker itself has tried fewer.)
+_OF_SIZE = frozenset({"body_too_large", "result_too_large"})
 
 #: Of the job and not of its rows: another one may fare better.
 _OF_THE_JOB = frozenset({"idempotency_key_reused", "job_gone", "job_not_found", "record_missing", "result_gone"})

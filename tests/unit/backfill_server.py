@@ -85,7 +85,7 @@ class Server:
             return refusal
         key = request.headers["idempotency-key"]
         if key not in self.keys:
-            job = Stored(f"job-{len(self.jobs)}", x, self.fail(x))
+            job = Stored(f"job-{len(self.keys)}", x, self.fail(x))
             self.jobs[job.id] = job
             self.keys[key] = job.id
             self.rows_run.update(x[:, 0].tolist())

@@ -208,7 +208,7 @@ def test_unordered_each_row_is_there_once(backfill: Backfill) -> None:
     backfill.server.fail = fails_at({5, 900})
     assert backfill.run(is_ordered=False).exit_code == 2
     assert sorted([*backfill.answered(), *backfill.failed()]) == list(range(ROWS))
-    assert backfill.server.freed == {job.id for job in backfill.server.jobs.values() if not job.failure}
+    assert backfill.server.freed >= {job.id for job in backfill.server.jobs.values() if not job.failure}
 
 
 def test_no_more_jobs_are_on_their_way_than_a_worker_has_need_of(backfill: Backfill) -> None:

@@ -58,13 +58,15 @@ def test_a_size_that_was_not_better_is_tried_again_later() -> None:
     assert tuner.rows > small
 
 
-def test_what_was_too_large_once_is_not_tried_again() -> None:
+def test_after_a_job_that_was_too_large_jobs_are_smaller_and_larger_ones_tried_much_later() -> None:
     tuner = Tuner(Bounds(most_rows=8192, batch_rows=1024))
     now_s = run(tuner, row_ms=0.001, job_ms=4, jobs=300)
     tuner.too_large(8192)
     assert tuner.rows == 4096
-    run(tuner, row_ms=0.001, job_ms=4, jobs=3 * SETTLED_JOBS, now_s=now_s)
-    assert tuner.rows <= 4096
+    now_s = run(tuner, row_ms=0.001, job_ms=4, jobs=SETTLED_JOBS, now_s=now_s)
+    assert tuner.rows == 4096
+    run(tuner, row_ms=0.001, job_ms=4, jobs=10, now_s=now_s)
+    assert tuner.rows == 8192
 
 
 def test_one_row_is_never_too_large_for_a_job() -> None:
