@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import aclosing
 from copy import copy
 from dataclasses import replace
 from types import TracebackType
@@ -17,10 +18,11 @@ from client.following import following
 from client.job import AsyncJob
 from client.job_options import JobOptions, Options
 from client.listing import JobFilters, listing
+from client.map_options import MapOptions, check_rows
 from client.procedures import Procedures, tell_nobody
 from client.record import JobRecord
 from client.retry import OnTrouble, Patience
-from client.row_map import MapOptions, RowMap
+from client.row_map import RowMap
 
 
 class AsyncCeleriac:
@@ -111,18 +113,15 @@ class AsyncCeleriac:
         **options: Unpack[Options],
     ) -> AsyncGenerator[Any, None]:
         """As `Celeriac.map`, for `async for`; the rows may come from an async iterator too."""
-        return self._mapped(
-            RowMap(
-                self._procedures,
-                MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options)),
-            ),
-            each(rows),
-        )
+        check_rows(rows)
+        chosen = MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options))
+        return self._mapped(RowMap(self._procedures, chosen), each(rows))
 
-    async def _mapped(self, row_map: RowMap, rows: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    async def _mapped(self, row_map: RowMap, rows: AsyncGenerator[Any, None]) -> AsyncGenerator[Any, None]:
         try:
-            async for answer in self._driver.iterate(row_map.stream(), rows):
-                yield answer
+            async with aclosing(rows), aclosing(self._driver.iterate(row_map.stream(), rows)) as answers:
+                async for answer in answers:
+                    yield answer
         finally:
             if not self._driver.is_closed:
                 await self._driver.run(row_map.leave())

@@ -17,10 +17,11 @@ from client.following import following
 from client.job import Job
 from client.job_options import JobOptions, Options
 from client.listing import JobFilters, listing
+from client.map_options import MapOptions, check_rows
 from client.procedures import Procedures, tell_nobody
 from client.record import JobRecord
 from client.retry import OnTrouble, Patience
-from client.row_map import MapOptions, RowMap
+from client.row_map import RowMap
 
 
 class Celeriac:
@@ -160,15 +161,11 @@ class Celeriac:
             options: See `client.job_options.JobOptions`.
 
         Raises:
-            InputError: The window or `rows_per_job` is less than 1.
+            InputError: The window or `rows_per_job` is less than 1, or the rows are none.
         """
-        return self._mapped(
-            RowMap(
-                self._procedures,
-                MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options)),
-            ),
-            iter(rows),
-        )
+        check_rows(rows)
+        chosen = MapOptions(model, window, rows_per_job, arrays, yield_errors, version, JobOptions(**options))
+        return self._mapped(RowMap(self._procedures, chosen), iter(rows))
 
     def _mapped(self, row_map: RowMap, rows: Iterator[Any]) -> Generator[Any, None, None]:
         try:

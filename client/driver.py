@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Iterator
 from contextlib import aclosing, closing
 from typing import Any, TypeVar
 
@@ -42,6 +42,13 @@ def _request(call: Call, timeout_s: float) -> dict[str, Any]:
 
 def _limits(connections: int) -> httpx.Limits:
     return httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+
+
+def _read(reply: httpx.Response) -> httpx.Response:
+    # All of it is here. httpx's own stream refers back to the reply, so that both bodies would stay in memory until the
+    # garbage collector comes by, and large bodies bring it no sooner.
+    reply.stream = httpx.ByteStream(b"")
+    return reply
 
 
 class Driver:
@@ -110,7 +117,7 @@ class Driver:
             time.sleep(step.for_s)
             return None, None
         try:
-            return self._client.request(**_request(step, self._timeout_s)), None
+            return _read(self._client.request(**_request(step, self._timeout_s))), None
         except _TROUBLES as error:
             return None, self.address.trouble(error)
 
@@ -143,7 +150,7 @@ class AsyncDriver:
                 return answer
             reply, trouble = await self._perform(step)
 
-    async def iterate(self, stream: Stream, rows: AsyncIterator[Any] | None = None) -> AsyncIterator[Any]:
+    async def iterate(self, stream: Stream, rows: AsyncIterator[Any] | None = None) -> AsyncGenerator[Any, None]:
         """As `Driver.iterate`."""
         reply, trouble = None, None
         async with aclosing(AsyncListening(self._client)) as listening:
@@ -177,12 +184,12 @@ class AsyncDriver:
             await asyncio.sleep(step.for_s)
             return None, None
         try:
-            return await self._client.request(**_request(step, self._timeout_s)), None
+            return _read(await self._client.request(**_request(step, self._timeout_s))), None
         except _TROUBLES as error:
             return None, self.address.trouble(error)
 
 
-async def each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncIterator[Any]:
+async def each(rows: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
     """The rows of either kind of iterable."""
     if isinstance(rows, AsyncIterable):
         async for row in rows:

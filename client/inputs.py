@@ -72,7 +72,8 @@ def _only(fits: Mapping[str, TensorFit] | None) -> TensorFit | None:
 def _file(given: Any, content_type: str | None = None) -> Payload:
     if isinstance(given, str | Path):
         try:
-            return of_bytes(read_file(Path(given)), content_type or content_type_of(str(given)))
+            resolved = content_type or content_type_of(str(given))
+            return of_bytes(read_file(Path(given)), resolved)
         except InputError as error:
             raise InputFileError(f"{given}: {error}") from None
     if is_picture(given):

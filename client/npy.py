@@ -56,24 +56,24 @@ def decode_npz(content: bytes) -> dict[str, Array]:
 
 
 def pack_strings(array: Array) -> Array:
-    """An array of `str` or `bytes` objects as one without objects.
+    """An array of `str` or `bytes` objects as one of bytes; text as UTF-8, a quarter of the size of numpy's own.
 
     Raises:
-        InputError: It holds other objects, or some of both.
+        InputError: It holds other objects, or text that UTF-8 cannot say.
     """
     items = array.ravel().tolist()
-    if all(isinstance(item, str) for item in items):
-        if not any(item.endswith("\0") for item in items):
-            return np.array(items, dtype=np.str_).reshape(array.shape)
-        items = [item.encode() for item in items]
-    if not all(isinstance(item, bytes) for item in items):
+    if not all(isinstance(item, str | bytes) for item in items):
         raise InputError("An array of Python objects is expected to hold text or bytes alone; convert it to numbers.")
-    width = max((len(item) for item in items), default=0) or 1
-    plain = np.array(items, dtype=f"S{width}").reshape(array.shape)
-    if not any(item.endswith(b"\0") for item in items):
+    try:
+        encoded = [item.encode() if isinstance(item, str) else item for item in items]
+    except UnicodeEncodeError:
+        raise InputError("A text holds half of a surrogate pair, which UTF-8 cannot say.") from None
+    width = max((len(item) for item in encoded), default=0) or 1
+    plain = np.array(encoded, dtype=f"S{width}").reshape(array.shape)
+    if not any(item.endswith(b"\0") for item in encoded):
         return plain
     packed = np.empty(array.shape, [(_LENGTH, "<i8"), (_BYTES, plain.dtype)])
-    packed[_LENGTH] = np.array([len(item) for item in items]).reshape(array.shape)
+    packed[_LENGTH] = np.array([len(item) for item in encoded]).reshape(array.shape)
     packed[_BYTES] = plain
     return packed
 

@@ -16,6 +16,11 @@ from client.npy import Array, encode_npy, encode_npz, pack_strings
 from client.payload import NPY, NPZ, Payload
 from client.tensor_fit import STRING, TensorFit, as_row
 
+#: Rows with strings are sent apart before these padded to the longest take more than so many bytes, and so many times
+#: what they have.
+_PADDED_BYTES = 1024 * 1024
+_PADDING = 4
+
 #: A row as it is kept until it is sent: an array for each input, or a picture.
 Row: TypeAlias = Mapping[str, Array] | Payload
 
@@ -66,7 +71,19 @@ def size_bytes(row: Row) -> int:
 def groups(rows: Sequence[Row]) -> Iterator[list[Row]]:
     """The rows in their order, in groups that can be sent together: pictures, or arrays of one layout."""
     for _, group in groupby(rows, _layout):
-        yield list(group)
+        yield from _evenly(list(group))
+
+
+def _evenly(rows: list[Row]) -> Iterator[list[Row]]:
+    """Rows whose strings are not much longer together, padded to the longest, than each for itself."""
+    longest_bytes = max(map(size_bytes, rows))
+    padded_bytes = longest_bytes * len(rows)
+    if isinstance(rows[0], Payload) or padded_bytes <= max(_PADDED_BYTES, _PADDING * sum(map(size_bytes, rows))):
+        yield rows
+        return
+    middle = len(rows) // 2
+    yield from _evenly(rows[:middle])
+    yield from _evenly(rows[middle:])
 
 
 def join(rows: Sequence[Row]) -> Payload:
@@ -89,7 +106,8 @@ def _layout(row: Row) -> Any:
 
 
 def _array(value: Any, fit: TensorFit | None) -> Array:
-    if not hasattr(value, "__array__"):
+    # numpy's own texts have that method too.
+    if isinstance(value, str | bytes) or not hasattr(value, "__array__"):
         return as_row(value, fit)
     array = np.asarray(value)
     return pack_strings(array) if array.dtype.hasobject else array

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Generator, Sequence
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -24,7 +24,7 @@ from client.errors import (
     Unreachable,
     UnsupportedType,
 )
-from client.job_options import JobOptions
+from client.map_options import MapOptions
 from client.procedures import Procedures, has_documents, signature_of
 from client.record import JobRecord
 from client.retry import Patience
@@ -48,34 +48,6 @@ _LEAVING = Patience(total_s=2.0)
 _OF_THE_ROWS = (BadRequest, InputError, TooLarge, UnsupportedType)
 #: But for these types: options that no row can be sent with.
 _OF_THE_REQUEST = frozenset({"invalid_header", "invalid_parameter"})
-
-
-@dataclass(frozen=True)
-class MapOptions:
-    """How rows are mapped.
-
-    Attributes:
-        model: Its name.
-        window: The most jobs that are under way or wait to be consumed.
-        rows_per_job: How many rows a job has; fewer before a row of another shape, and where rows come slowly.
-        arrays: As of `Job.result`.
-        yield_errors: Give a row's error in its place; else it is raised there.
-        version: Of the model; None: the server chooses.
-        job: What the jobs have beside their inputs.
-    """
-
-    model: str
-    window: int
-    rows_per_job: int
-    arrays: bool | None = None
-    yield_errors: bool = False
-    version: int | str | None = None
-    job: JobOptions = field(default_factory=JobOptions)
-
-    def __post_init__(self) -> None:
-        for name, value in (("window", self.window), ("rows_per_job", self.rows_per_job)):
-            if value < 1:
-                raise InputError(f"{name}: expected at least 1, got {value}.")
 
 
 @dataclass

@@ -18,6 +18,10 @@ from client.backfill.tuner import Tuner
 from client.backfill.verdict import Verdict, is_of_size, judge, refusal
 from client.backfill.window import Window
 from client.errors import ApiError, ClientError
+from client.job import AsyncJob
+
+#: A request's body is in memory some times over while it is encoded and sent.
+_SENT_AT_ONCE = 2
 
 
 class Sender:
@@ -46,6 +50,7 @@ class Sender:
         self._journal = journal
         self._scorer = scorer
         self._tasks = tasks
+        self._gate = asyncio.Semaphore(_SENT_AT_ONCE)
 
     async def launch(self, *flights: Flight) -> None:
         """Submit rows, which are remembered first: whatever happens then, the job is found again."""
@@ -55,15 +60,9 @@ class Sender:
             self._tasks.create_task(self._send(flight))
 
     async def _send(self, flight: Flight) -> None:
-        order = self._order
         try:
-            job = await self._client.submit(
-                order.model,
-                payload_of(flight.chunk, order.fixed_rows),
-                version=order.version,
-                idempotency_key=flight.key,
-                **{name: value for name, value in dataclasses.asdict(order.options).items() if value is not None},
-            )
+            async with self._gate:
+                job = await self._submit(flight)
         except ApiError as error:
             if error.is_temporary:
                 raise
@@ -72,6 +71,16 @@ class Sender:
         taken = flight.taken_as(job.id)
         self._journal.taken(taken)
         await self._window.put(taken)
+
+    async def _submit(self, flight: Flight) -> AsyncJob:
+        order = self._order
+        return await self._client.submit(
+            order.model,
+            payload_of(flight.chunk, order.fixed_rows),
+            version=order.version,
+            idempotency_key=flight.key,
+            **{name: value for name, value in dataclasses.asdict(order.options).items() if value is not None},
+        )
 
     async def remedy(self, flight: Flight, failure: Failure) -> None:
         """Do about a failure what can be done.

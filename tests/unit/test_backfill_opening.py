@@ -5,12 +5,16 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from client.backfill.chunk import RowChunk
 from client.backfill.fit import Fit, RowSpec
 from client.backfill.inputs.opening import open_source
 from client.backfill.inputs.options import ReadOptions
@@ -127,6 +131,51 @@ def test_names_that_are_no_input_are_refused(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=sentence):
         open_source(names, VECTOR)
+
+
+def test_without_pyarrow_all_but_parquet_is_read_and_that_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").write_bytes(LINES)
+    (tmp_path / "x.parquet").write_bytes(b"PAR1")
+    code = """
+import sys
+sys.modules["pyarrow"] = None
+from client.backfill.chunk import RowChunk
+from client.backfill.fit import Fit, RowSpec
+from client.backfill.inputs.opening import open_source
+from client.errors import InputError
+fit = Fit("digits", {"x": RowSpec("float32", (4,))})
+print(open_source("x.jsonl", fit).total_rows)
+try:
+    open_source("x.parquet", fit)
+except InputError as error:
+    print(error)
+"""
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(root)}, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+    rows, sentence = done.stdout.splitlines()
+    assert rows == "2"
+    assert sentence.startswith("Parquet needs pyarrow") and sentence.endswith("pip install 'celeriac[parquet]'.")
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.npz", "packed.npz"])
+def test_memory_does_not_grow_with_the_array(tmp_path: Path, name: str) -> None:
+    array = np.zeros((1_000_000, 16), "float32")
+    save: Any = {"x.npy": np.save, "x.npz": np.savez, "packed.npz": np.savez_compressed}[name]
+    save(tmp_path / name, array)
+    tracemalloc.start()
+    try:
+        source = open_source(str(tmp_path / name), Fit("m", {"x": RowSpec("float32", (16,))}))
+        assert (
+            sum(row.end - row.first for row in read_all(source, 900_000, 10_000) if isinstance(row, RowChunk))
+            == 100_000
+        )
+        # What is read is held by the test.
+        assert tracemalloc.get_traced_memory()[1] < 100_000 * (64 + 200)
+    finally:
+        tracemalloc.stop()
 
 
 def model(**inputs: dict[str, Any]) -> dict[str, Any]:

@@ -199,8 +199,10 @@ def test_a_server_that_falls_silent_is_left_after_the_time_that_was_said() -> No
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
 from client import Celeriac
+# As in a program that a person starts; a shell's background jobs begin with the signal ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 with Celeriac(sys.argv[1]) as celeriac:
     print("begun", flush=True)
     for answer in celeriac.map("plain", ([1.0] for _ in range(100)), window=4):
@@ -230,9 +232,12 @@ def test_ctrl_c_during_a_map_cancels_its_jobs_and_ends_the_program() -> None:
         with subprocess.Popen(
             command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         ) as program:
-            assert asked.wait(30)
-            program.send_signal(signal.SIGINT)
-            said, complained = program.communicate(timeout=20)
+            try:
+                assert asked.wait(30)
+                program.send_signal(signal.SIGINT)
+                said, complained = program.communicate(timeout=20)
+            finally:
+                program.kill()
     assert (said, program.returncode) == ("begun\n", -signal.SIGINT)
     assert complained.strip().endswith("KeyboardInterrupt")
     cancelled = [request.path.rpartition("/")[2] for request in server.requests if request.method == "DELETE"]

@@ -15,12 +15,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from client import Celeriac
 from client.call import Call
 from client.errors import ClientError, InputError, JobFailed
+from client.map_options import MapOptions
 from client.npy import encode_npz
 from client.procedures import Procedures
 from client.record import TERMINAL
-from client.row_map import MapOptions, RowMap
+from client.row_map import RowMap
 from client.steps import END, Emit, Pause, Stream, Take
 
 URL = "http://127.0.0.1"
@@ -161,3 +163,9 @@ def test_a_window_of_jobs_takes_a_few_requests_and_not_some_for_each_job() -> No
 def test_a_window_without_jobs_and_jobs_without_rows_are_refused(window: int, rows_per_job: int) -> None:
     with pytest.raises(InputError, match="at least 1"):
         MapOptions("plain", window, rows_per_job)
+
+
+@pytest.mark.parametrize("rows", ["one text", b"bytes", {"x": [1, 2]}, 7, None])
+def test_what_is_not_many_rows_is_refused_before_anything_is_sent(rows: Any) -> None:
+    with pytest.raises(InputError, match="rows: expected an iterable"):
+        Celeriac(URL).map("plain", rows)
