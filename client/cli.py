@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from client.command_group import CommandGroup
+from client.commands.backfill import backfill
 from client.commands.cancel import cancel
 from client.commands.completion import completion
 from client.commands.examples import examples
@@ -22,5 +23,5 @@ def main() -> None:
     """Submit jobs to the models of a Celeriac server and fetch their results."""
 
 
-for _command in (submit, result, status, cancel, jobs, models, pause, resume, completion):
+for _command in (submit, backfill, result, status, cancel, jobs, models, pause, resume, completion):
     main.add_command(_command)

@@ -44,6 +44,13 @@ def _limits(connections: int) -> httpx.Limits:
     return httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
 
 
+def _read(reply: httpx.Response) -> httpx.Response:
+    # All of it is here. httpx's own stream refers back to the reply, so that both bodies would stay in memory until the
+    # garbage collector comes by, and large bodies bring it no sooner.
+    reply.stream = httpx.ByteStream(b"")
+    return reply
+
+
 class Driver:
     """Performs steps in the thread that asks; any number of threads may ask at once."""
 
@@ -110,7 +117,7 @@ class Driver:
             time.sleep(step.for_s)
             return None, None
         try:
-            return self._client.request(**_request(step, self._timeout_s)), None
+            return _read(self._client.request(**_request(step, self._timeout_s))), None
         except _TROUBLES as error:
             return None, self.address.trouble(error)
 
@@ -177,7 +184,7 @@ class AsyncDriver:
             await asyncio.sleep(step.for_s)
             return None, None
         try:
-            return await self._client.request(**_request(step, self._timeout_s)), None
+            return _read(await self._client.request(**_request(step, self._timeout_s))), None
         except _TROUBLES as error:
             return None, self.address.trouble(error)
 

@@ -1,0 +1,137 @@
+"""The command `celeriac backfill` as people and scripts use it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from client.cli import main
+from tests.unit.backfill_server import Server
+from tests.unit.client_stand_in import StandIn
+
+ROOT = Path(__file__).parents[2]
+ROWS = 400
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def stand_in(server: Server) -> Iterator[StandIn]:
+    with server.stand_in() as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.npy"
+    np.save(path, np.repeat(np.arange(ROWS, dtype="float32"), 3).reshape(ROWS, 3))
+    return path
+
+
+def arguments(stand_in: StandIn, rows: Path, *more: str) -> list[str]:
+    output = str(rows.with_name("out.jsonl"))
+    return ["backfill", str(rows), "--model", "linear", "--output", output, "--url", stand_in.url, *more]
+
+
+def invoke(stand_in: StandIn, rows: Path, *more: str) -> Result:
+    return CliRunner().invoke(main, arguments(stand_in, rows, *more))
+
+
+def start(stand_in: StandIn, rows: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", "from client.cli import main; main()", *arguments(stand_in, rows, *more)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=rows.parent
+    )
+
+
+def ids(rows: Path) -> list[int]:
+    return [int(json.loads(line)["id"]) for line in rows.with_name("out.jsonl").read_text().splitlines()]
+
+
+def test_the_summary_is_on_standard_output_and_the_progress_is_not(stand_in: StandIn, rows: Path) -> None:
+    done = invoke(stand_in, rows)
+    assert done.exit_code == 0
+    assert done.stdout.splitlines()[0] == f"400 rows answered: {rows.with_name('out.jsonl')}"
+    assert ids(rows) == list(range(ROWS))
+
+
+def test_the_summary_as_json_is_one_object(stand_in: StandIn, server: Server, rows: Path) -> None:
+    server.fail = lambda x: "model_error" if 7 in x else None
+    done = invoke(stand_in, rows, "--json")
+    told = json.loads(done.stdout)
+    assert done.exit_code == told["exit_code"] == 2
+    assert {name: told[name] for name in ("model", "version", "done", "failed", "total", "found", "stopped")} == {
+        "model": "linear",
+        "version": 1,
+        "done": 399,
+        "failed": 1,
+        "total": 400,
+        "found": 0,
+        "stopped": None,
+    }
+
+
+def test_what_is_asked_for_is_asked_of_the_server(stand_in: StandIn, rows: Path) -> None:
+    assert invoke(stand_in, rows, "--tag", "night", "--min-score", "0.5").exit_code == 0
+    submissions = [request for request in stand_in.requests if request.path.endswith("/jobs")]
+    assert {request.path for request in submissions} == {"/v1/models/linear/versions/1/jobs"}
+    assert submissions[0].query == {"lane": "bulk", "tag": "night", "min_score": "0.5"}
+
+
+def test_a_dry_run_reads_everything_tries_a_few_rows_and_writes_nothing(
+    stand_in: StandIn, server: Server, tmp_path: Path
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"x": [1, 2, 3]}\n{"x": [1, 2]}\n{"x": [4, 5, 6]}\n')
+    done = invoke(stand_in, rows, "--dry-run")
+    assert done.exit_code == 2
+    assert "3 rows for linear, version 1; nothing was written.\n1 of them cannot be sent, such as:" in done.stdout
+    assert "rows/s" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.jsonl"]
+    assert len(server.jobs) == 1
+
+
+def test_a_dry_run_of_an_input_that_does_not_fit_ends_with_1(stand_in: StandIn, tmp_path: Path) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((5, 7), "float32"))
+    done = invoke(stand_in, tmp_path / "rows.npy", "--dry-run")
+    assert done.exit_code == 1
+    assert "float32" in done.output
+
+
+def test_ctrl_c_stops_and_says_how_to_go_on_and_no_row_is_run_twice(
+    stand_in: StandIn, server: Server, rows: Path
+) -> None:
+    # Given a model that answers two jobs and then no more
+    query = server._query
+    answered = {"job-0", "job-1"}
+    server._query = lambda asked: query([one for one in asked if one in answered])  # type: ignore[method-assign]
+    started = start(stand_in, rows, "--restart")
+    # When the user stops it while jobs are on their way
+    while len(server.freed) < 2:
+        assert started.poll() is None, started.communicate()
+    started.send_signal(signal.SIGINT)
+    errors = started.communicate(timeout=20)[1]
+    # Then it says what is left, and how to go on
+    assert started.returncode == 1, errors
+    assert "Stopped." in errors
+    assert "the next run finds them" in errors
+    (resume,) = [line for line in errors.splitlines() if line.startswith("To go on: ")]
+    assert resume == "To go on: celeriac " + " ".join(arguments(stand_in, rows))
+    # And the same command finishes the run
+    server._query = query  # type: ignore[method-assign]
+    assert invoke(stand_in, rows).exit_code == 0
+    assert ids(rows) == list(range(ROWS))
+    assert set(server.rows_run.values()) == {1}
