@@ -25,10 +25,10 @@ from tests.tiny_models import add_linear
 from tests.valkey import Valkey
 
 ROOT = Path(__file__).parents[2]
-ROWS = 60_000
-KILLS = 8
-#: When it is read and before it is over: a backfill needs about so long to start.
-LIVES_S = (0.8, 1.8)
+ROWS = 100_000
+KILLS = 6
+#: A backfill is killed so long after its start: while it starts, resumes, or works.
+LIVES_S = (0.3, 1.5)
 
 
 @dataclass
@@ -67,6 +67,10 @@ def served(own_valkey: Valkey, tmp_path: Path) -> Iterator[Served]:
     finally:
         worker.kill()
         api.stop()
+
+
+def size_of(output: Path) -> int:
+    return output.stat().st_size if output.exists() else 0
 
 
 def answered(output: Path) -> list[int]:
