@@ -73,6 +73,10 @@ def size_of(output: Path) -> int:
     return output.stat().st_size if output.exists() else 0
 
 
+def await_growth(backfill: subprocess.Popen[str], output: Path, size: int) -> None:
+    eventually(lambda: size_of(output) > size or backfill.poll() is not None)
+
+
 def answered(output: Path) -> list[int]:
     """The rows of the output, whose answers are theirs."""
     rows = [json.loads(line) for line in output.read_text().splitlines()]
@@ -91,8 +95,11 @@ def test_a_backfill_and_one_under_kills_have_each_row_once_in_order(served: Serv
     # When another is killed again and again, and its worker and its broker too
     output, chance = served.folder / "killed.jsonl", random.Random(1)
     for kill in range(KILLS):
-        backfill = served.start(rows, output)
+        backfill, size = served.start(rows, output), size_of(output)
         time.sleep(chance.uniform(*LIVES_S))
+        if kill % 2:
+            # Every other one has written something.
+            await_growth(backfill, output, size)
         backfill.send_signal(signal.SIGKILL)
         backfill.communicate()
         if kill == KILLS // 3:
