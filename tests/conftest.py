@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import redis
@@ -20,6 +21,14 @@ settings.load_profile("tests")
 
 # Each worker of the tests has a fresh store, and would look for seconds for the fastest way to run its model.
 os.environ.setdefault("CELERIAC_TUNING_LIMIT_S", "0")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Share out the tests among processes. pytest-xdist is not installed beside the API alone."""
+    from tests.shared_work import FileScheduling
+
+    return FileScheduling(config, log)
 
 
 @pytest.fixture(scope="session")

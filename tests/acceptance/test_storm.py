@@ -89,7 +89,7 @@ def test_no_job_is_lost_or_told_differently_or_answered_wrongly_in_a_storm(storm
 def test_a_storm_that_is_broken_off_leaves_no_process_behind(storm: Storm, number: signal.Signals) -> None:
     storm.start()
     # Broker, keeper, API and its two children, four workers
-    eventually(lambda: len(storm.others()) >= 9, 60)
+    eventually(lambda: len(storm.others()) >= 9, 120)
     assert storm.process
     os.kill(storm.process.pid, number)
     assert storm.code(within_s=60) != 0
