@@ -31,7 +31,7 @@ class Place:
     watch: Watch | None
 
     def look_at_once(self) -> None:
-        """Have `wait` look at the record before it waits: the job may have ended before this place was taken."""
+        """Have `wait` and `looks` begin with a look: the job may have ended before this place was taken."""
         if self.watch:
             self.watch.tell()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +22,25 @@ _MOST_CHARACTERS = 200
 _HOW_TO_GO_ON = "Ask for what it was to go on, name another output, or begin anew with --restart."
 
 
-def begin_or_resume(output: Path, identity: Mapping[str, Any], restart: bool) -> tuple[Checkpoint, RunState]:
+def begin_or_resume(
+    output: Path, identity: Mapping[str, Any], restart: bool, inputs: Sequence[str] = ()
+) -> tuple[Checkpoint, RunState]:
     """The checkpoint of an output, locked for this run, and where the run is.
 
     Args:
         output: The file that the user named.
         identity: The run's input, model, version and options as JSON; to go on, they must be what they were.
         restart: Begin anew: what is at the output, and beside it from an earlier run, is removed.
+        inputs: The files that the user named: none may be written to, whatever is said.
 
     Raises:
-        OutputError: The name says no format, or the output is there and no run of ours wrote it.
+        OutputError: The name says no format, the output is there and no run of ours wrote it, or it is an input.
         CheckpointError: Another run writes there, the checkpoint is damaged or of another version, or another input,
             model or option is asked for than before; the sentences say which.
     """
     output_opener(output)
     files = OutputFiles(output)
+    _refuse_inputs(files, inputs)
     if not restart and not files.checkpoint.exists():
         _refuse_what_is_there(files)
     checkpoint = open_checkpoint(files.checkpoint, restart)
@@ -81,6 +85,20 @@ def _refuse_what_is_there(files: OutputFiles) -> None:
             raise OutputError(
                 f"{path} exists already and has no checkpoint. Name another output, or replace it with --restart."
             )
+
+
+def _refuse_inputs(files: OutputFiles, inputs: Sequence[str]) -> None:
+    for path in (*files.written, files.checkpoint):
+        if any(_is_same(path, name) for name in inputs):
+            raise OutputError(f"{path} is read as input; a backfill cannot write there too. Name another output.")
+
+
+def _is_same(path: Path, name: str) -> bool:
+    try:
+        return path.samefile(name)
+    except (OSError, ValueError):
+        # One of them is not there, or no name of a file, such as a pattern.
+        return False
 
 
 def _tidy_finished(files: OutputFiles) -> None:

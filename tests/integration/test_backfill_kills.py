@@ -46,6 +46,7 @@ def test_a_backfill_whose_disk_is_full_says_so_and_goes_on_when_there_is_room(
     assert f"out.{suffix}" in stopped.stdout
     assert "cannot be written: File too large. Nothing of the last checkpoint is lost" in stopped.stdout
     assert not OutputFiles(output).unfinished.exists()
+    assert suffix == "jsonl" or not output.exists(), "an output that is put together is there as a whole or not at all"
     # When there is room
     go_on(output, rows, True, lambda what: None)
     # Then nothing is missing.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from client.backfill.beginning import changed
+from client.backfill.beginning import begin_or_resume, changed
 from client.backfill.output_files import OutputFiles
 from client.errors import CheckpointError, OutputError
 from tests.backfill_run import IDENTITY, Run
@@ -100,6 +100,16 @@ def test_a_folder_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
         Run(tmp_path / "other.jsonl")
     with pytest.raises(OutputError, match=r"cannot be written: Is a directory"):
         Run(tmp_path / "other.jsonl", restart=True)
+
+
+def test_an_input_is_never_written_to_even_with_a_restart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("rows\n")
+    monkeypatch.chdir(tmp_path)
+    for restart in (False, True):
+        with pytest.raises(OutputError, match="is read as input"):
+            begin_or_resume(rows, IDENTITY, restart, ["*.csv", "x" * 1000, "\0", "rows.jsonl"])
+    assert rows.read_text() == "rows\n"
 
 
 def test_an_output_that_is_missing_after_its_backfill_has_finished_is_told(output: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from client.backfill.inputs.block_reader import BLOCK_ROWS
 
 #: Cells as Python objects take some twenty times their characters, for as long as a block is decoded.
-_BLOCK_CHARACTERS = 1 << 20
+_BLOCK_CHARACTERS = 1 << 18
 
 
 def text_blocks(records: Iterable[str]) -> Iterator[list[str]]:

@@ -82,7 +82,8 @@ def _array(leaves: list[Any], dtype: str, where: str) -> Array:
     if dtype == STRING:
         return _strings(leaves, where)
     kind = np.dtype(dtype).kind
-    allowed: set[type] = {"b": {bool}, "c": {int, float, complex}}.get(kind, {int, float})
+    kinds: dict[str, set[type]] = {"b": {bool}, "c": {int, float, complex}}
+    allowed = kinds.get(kind, {int, float})
     if stranger := next((leaf for leaf in set(map(type, leaves)) - allowed), None):
         raise Refused(f"{where}: expected {dtype} numbers, found {_KIND_NAMES.get(stranger, stranger.__name__)}.")
     try:

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from client.backfill.answers import ID
 from client.backfill.chunk import Array
 from client.backfill.output_files import OutputFiles
 from client.backfill.outputs.spool import BlockColumn, blocks
@@ -20,8 +21,8 @@ from client.backfill.outputs.spool_layout import ColumnLayout, read_layout
 from client.backfill.outputs.spooled_output import SpooledOutput
 
 #: A row group is written when it has this many rows or bytes: what a reader, and we, hold in memory at a time.
-_GROUP_ROWS = 1 << 17
-_GROUP_BYTES = 64 << 20
+_GROUP_ROWS = 1 << 16
+_GROUP_BYTES = 16 << 20
 
 
 def parquet_output(files: OutputFiles, position: Mapping[str, Any] | None) -> SpooledOutput:
@@ -33,7 +34,9 @@ def assemble_parquet(spool: BinaryIO, output: BinaryIO) -> None:
     """Write a spool's columns as those of a Parquet file; no more than a row group is in memory at a time."""
     layout = read_layout(spool)
     schema = pa.schema([pa.field(column.name, _type(column), nullable=False) for column in layout])
-    with pq.ParquetWriter(output, schema) as writer:
+    # Numbers and keys hardly ever repeat; names of classes do.
+    names = [column.name for column in layout if column.dtype == TEXT and not column.dimensions and column.name != ID]
+    with pq.ParquetWriter(output, schema, use_dictionary=names) as writer:
         for group in _groups(spool):
             writer.write_table(pa.table([_chunks(group, column, spool) for column in layout], schema))
 

@@ -15,7 +15,7 @@ from client.backfill.outputs.durable_file import GrowingFile
 from client.backfill.outputs.spool_columns import ColumnKind, ColumnPart, encode
 
 #: Blocks are this large, unless they are flushed before: few enough that their lines take no time to read.
-_BLOCK_BYTES = 8 << 20
+_BLOCK_BYTES = 1 << 20
 
 
 class SpoolWriter:
