@@ -38,6 +38,12 @@ class Plan:
     depth_claims: int = 4_000
     growth_jobs: int = 200_000
     growth_warm_up: int = 20_000
+    backfill_rows: int = 100_000
+    backfill_many_rows: int = 1_000_000
+    #: JPEGs: some seconds of decoding.
+    backfill_pictures: int = 2_000
+    #: Submitted and waited for, one after the other.
+    backfill_one_by_one: int = 500
 
     def jobs_of(self, model: str, contestant: str) -> int:
         """Jobs of one drain."""
@@ -75,4 +81,8 @@ def quick(pairs: int) -> Plan:
         depth_claims=1_000,
         growth_jobs=3_000,
         growth_warm_up=500,
+        backfill_rows=5_000,
+        backfill_many_rows=20_000,
+        backfill_pictures=200,
+        backfill_one_by_one=30,
     )

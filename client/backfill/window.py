@@ -10,7 +10,7 @@ from client.backfill.flight import Flight
 WINDOW_BYTES = 32 << 20
 
 #: With so many jobs a worker has the next batches while it computes two, and the client has time to bring more.
-JOBS_A_WORKER = 8
+JOBS_A_WORKER = 6
 MOST_JOBS = 64
 
 #: Small jobs need to be more, for batches to fill.

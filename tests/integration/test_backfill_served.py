@@ -25,10 +25,10 @@ from tests.tiny_models import add_linear
 from tests.valkey import Valkey
 
 ROOT = Path(__file__).parents[2]
-ROWS = 60_000
-KILLS = 8
-#: When it is read and before it is over: a backfill needs about so long to start.
-LIVES_S = (0.8, 1.8)
+ROWS = 100_000
+KILLS = 6
+#: A backfill is killed so long after its start: while it starts, resumes, or works.
+LIVES_S = (0.3, 1.5)
 
 
 @dataclass
@@ -69,6 +69,14 @@ def served(own_valkey: Valkey, tmp_path: Path) -> Iterator[Served]:
         api.stop()
 
 
+def size_of(output: Path) -> int:
+    return output.stat().st_size if output.exists() else 0
+
+
+def await_growth(backfill: subprocess.Popen[str], output: Path, size: int) -> None:
+    eventually(lambda: size_of(output) > size or backfill.poll() is not None)
+
+
 def answered(output: Path) -> list[int]:
     """The rows of the output, whose answers are theirs."""
     rows = [json.loads(line) for line in output.read_text().splitlines()]
@@ -87,8 +95,11 @@ def test_a_backfill_and_one_under_kills_have_each_row_once_in_order(served: Serv
     # When another is killed again and again, and its worker and its broker too
     output, chance = served.folder / "killed.jsonl", random.Random(1)
     for kill in range(KILLS):
-        backfill = served.start(rows, output)
+        backfill, size = served.start(rows, output), size_of(output)
         time.sleep(chance.uniform(*LIVES_S))
+        if kill % 2:
+            # Every other one has written something.
+            await_growth(backfill, output, size)
         backfill.send_signal(signal.SIGKILL)
         backfill.communicate()
         if kill == KILLS // 3:
