@@ -94,7 +94,7 @@ def perform(request: Request, server: Server, progress: Progress) -> Summary:
         for note in source.notes:
             progress.tell(note)
         identity = request.identity(source.fingerprint, version)
-        checkpoint, state = begin_or_resume(request.output, identity, request.restart)
+        checkpoint, state = begin_or_resume(request.output, identity, request.restart, request.inputs)
         with checkpoint:
             has_pictures = fit.takes_pictures and _has_pictures(source)
             # Pictures of a job are given one by one to a model that takes one row.
