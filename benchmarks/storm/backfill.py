@@ -92,7 +92,7 @@ class Backfill:
 
 
 @click.command()
-@click.option("--rows", type=click.IntRange(1000), default=150_000, show_default=True, help="Of the input.")
+@click.option("--rows", type=click.IntRange(1000), default=120_000, show_default=True, help="Of the input.")
 @click.option("--backfill-kills", type=click.IntRange(0), default=20, show_default=True)
 @click.option("--worker-kills", type=click.IntRange(0), default=20, show_default=True)
 @click.option("--broker-kills", type=click.IntRange(0), default=3, show_default=True)
