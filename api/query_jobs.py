@@ -1,8 +1,8 @@
-"""POST /v1/jobs:query: the records of many jobs in one request, at once or when the next of them ends."""
+"""POST /v1/jobs:query: the records of many jobs in one request, at once or as soon as one of them has ended."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import Blueprint, Response
@@ -31,7 +31,7 @@ def query_jobs() -> Response:
     ids, with_results = check_ids(query.get("ids")), query.get("results", False)
     if not isinstance(with_results, bool):
         raise InvalidBody("results", "a boolean", f"a JSON {json_kind(with_results)}")
-    found = _find_at_next_end(ids, check_wait(query.get("wait", 0)))
+    found = _find_at_an_end(ids, check_wait(query.get("wait", 0)))
     entries = [_entry(job_id, found.get(job_id)) for job_id in ids]
     if with_results:
         _add_results(entries)
@@ -50,18 +50,20 @@ def _add_results(entries: Sequence[dict[str, Any]]) -> None:
         entry["result"] = result_json(parts) if parts else None
 
 
-def _find_at_next_end(ids: Sequence[str], wait_s: float) -> dict[str, Job]:
-    """Those there are, when one that has not ended yet ends; at once when all have."""
+def _find_at_an_end(ids: Sequence[str], wait_s: float) -> dict[str, Job]:
+    """Those there are, as soon as one of all has ended or cannot be had: one that ends between two requests is told."""
     with services().waiters.watch_any(possible_ids(ids), wait_s) as watch:
         found = _find(ids)
-        pending = [job.id for job in found.values() if not job.is_finished and is_own(job)]
-        if watch is not None and pending:
+        if watch is not None and ids and _all_go_on(ids, found):
             for _ in watch.looks(wait_s):
-                now = _find(pending)
-                if len(now) < len(pending) or any(job.is_finished for job in now.values()):
+                found = _find(ids)
+                if not _all_go_on(ids, found):
                     break
-            found = {job_id: job for job_id, job in found.items() if job_id not in pending} | now
         return found
+
+
+def _all_go_on(ids: Sequence[str], found: Mapping[str, Job]) -> bool:
+    return all(job_id in found and is_own(found[job_id]) and not found[job_id].is_finished for job_id in ids)
 
 
 def _find(ids: Sequence[str]) -> dict[str, Job]:

@@ -78,7 +78,7 @@ class Waiters:
 
     @contextmanager
     def watch_any(self, job_ids: Iterable[str], timeout_s: float) -> Iterator[Watch | None]:
-        """A place to wait in for the next of several jobs to end; None when there is none, or nobody wants to wait."""
+        """A place to wait in until one of several jobs ends; None when there is none, or nobody wants to wait."""
         with self._seat(timeout_s) as has_seat:
             if not has_seat:
                 yield None

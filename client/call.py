@@ -77,7 +77,7 @@ def events_call(job_id: str, last_event_id: str = "") -> Call:
 
 
 def query_call(job_ids: Sequence[str], wait_s: float = 0.0) -> Call:
-    """Ask for many records, held back up to `wait_s` until one of those jobs ends that had not."""
+    """Ask for many records, held back up to `wait_s` until one of the jobs has ended."""
     body = {"ids": list(job_ids), **({"wait": wait_s} if wait_s > 0 else {})}
     return Call("POST", "/v1/jobs:query", headers={"Content-Type": JSON}, content=_json(body), held_s=wait_s)
 
