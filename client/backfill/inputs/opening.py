@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from glob import glob, has_magic
-from importlib import import_module
 from pathlib import Path
-from typing import BinaryIO, TypeAlias, cast
+from typing import BinaryIO, TypeAlias
 
 from client.backfill.chunk import UnreadRow
 from client.backfill.fit import Fit
@@ -24,6 +23,7 @@ from client.backfill.inputs.path_list_source import open_path_list
 from client.backfill.inputs.picture_bytes import SUFFIXES
 from client.backfill.inputs.picture_source import open_pictures
 from client.backfill.inputs.standard_input import STANDARD_INPUT, SpooledInput
+from client.backfill.parquet_module import parquet_module
 from client.backfill.source import Source
 from client.errors import InputError
 
@@ -158,13 +158,8 @@ def _files(name: str) -> list[str]:
 def _opener(kind: str) -> Open:
     if kind != _PARQUET:
         return _OPENERS[kind]
-    try:
-        # Of all kinds this one needs a large package, which the client is installed without.
-        return cast(Open, import_module("client.backfill.inputs.parquet_source").open_parquet)
-    except ImportError as error:
-        raise InputError(
-            f"Parquet needs pyarrow, which cannot be loaded ({error}): pip install 'celeriac[parquet]'."
-        ) from None
+    opener: Open = parquet_module("client.backfill.inputs.parquet_source", InputError).open_parquet
+    return opener
 
 
 def _marked(source: BlockSource, kind: str, options: ReadOptions) -> BlockSource:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
@@ -11,6 +10,7 @@ from client.backfill.answers import Answers
 from client.backfill.output_files import OutputFiles
 from client.backfill.outputs.json_lines_output import JsonLinesOutput
 from client.backfill.outputs.npz_output import npz_output
+from client.backfill.parquet_module import parquet_module
 from client.errors import OutputError
 
 #: What a checkpoint keeps of an output: JSON that its kind alone understands.
@@ -52,14 +52,7 @@ Opener: TypeAlias = Callable[[OutputFiles, Position | None], Output]
 
 
 def _parquet_opener() -> Opener:
-    # pyarrow is large, and most have no need of it: it is an extra, loaded for who asks for it.
-    try:
-        module = importlib.import_module("client.backfill.outputs.parquet_output")
-    except ImportError as error:
-        raise OutputError(
-            "Parquet needs pyarrow, which is not installed: pip install 'celeriac[parquet]'. Or name a .jsonl or .npz."
-        ) from error
-    opener: Opener = module.parquet_output
+    opener: Opener = parquet_module("client.backfill.outputs.parquet_output", OutputError).parquet_output
     return opener
 
 
