@@ -53,7 +53,7 @@ ENDPOINTS = (
     index,
 )
 
-#: A form has pictures and six parameters, none of them long.
+#: A form has pictures, and parameters of which there are fewer than 16, none of them long.
 MAX_FORM_PARTS = MAX_PICTURES + 16
 #: werkzeug also holds what it has read of a file against this: 65,536 bytes at once, and what was left before (3.1,
 #: `MultipartDecoder.receive_data`). So with no more than those it refuses large pictures by chance.

@@ -57,8 +57,8 @@ class BulkSubmission:
             self._stop(error)
             for entry in self._under_way.values():
                 entry.error = self._halt_told
-            for _ in self._jobs(remaining):
-                """Each has its entry now, and none becomes a job."""
+            # Each item that is left gets its entry, and none becomes a job.
+            list(self._jobs(remaining))
 
     @property
     def accepted(self) -> int:

@@ -13,7 +13,7 @@ from client.job_options import JobOptions
 from client.payload import Payload
 from client.procedures import Procedures
 from client.record import JobRecord
-from client.retry import Row
+from client.retry import Streak
 from client.steps import Steps
 
 
@@ -53,7 +53,7 @@ def submitting_many(
     key = idempotency_key or str(uuid.uuid4())
     asked = call.bulk_call(model, payload, options, rows_per_job, version, key)
     accepted = 0
-    row = Row(procedures.patience, procedures.on_trouble)
+    streak = Streak(procedures.patience, procedures.on_trouble)
     while True:
         answered = yield from procedures.ask(asked)
         items = read_items(reply.json_object(answered, procedures.url), reply.retry_after_s(answered), model)
@@ -62,9 +62,9 @@ def submitting_many(
             return items
         before, accepted = accepted, sum(item.record is not None for item in items)
         if accepted > before:
-            row = Row(procedures.patience, procedures.on_trouble)
+            streak = Streak(procedures.patience, procedures.on_trouble)
         try:
-            pause = row.next_pause(passing)
+            pause = streak.next_pause(passing)
         except ApiError:
             return items
         yield pause

@@ -51,7 +51,7 @@ class Celeriac:
             timeout_s: The longest silence of the server that is taken for work, beyond long polls.
             connections: The most that are open at once.
             patience: How long to go on asking a server that is full or away; None: 60 s.
-            on_trouble: Told the first trouble of each row of them.
+            on_trouble: Told the first trouble of each streak of them.
 
         Raises:
             AddressError: The URL or the key cannot be used.

@@ -13,7 +13,7 @@ from client.errors import ClientError, UnexpectedReply
 from client.event_stream import MEDIA_TYPE, EventReader
 from client.procedures import Procedures
 from client.record import JobRecord
-from client.retry import Row
+from client.retry import Streak
 from client.steps import Emit, Hear, Listen, Pause, Stream
 
 #: Between the end of a stream and the next, where the server does not say.
@@ -23,7 +23,7 @@ PAUSE_S = 1.0
 def following(procedures: Procedures, job_id: str) -> Stream:
     """Emits the job's record as it is, then whenever it has changed; the last one has ended."""
     last_id = ""
-    troubles = Row(procedures.patience, procedures.on_trouble)
+    streak = Streak(procedures.patience, procedures.on_trouble)
     while True:
         reader = EventReader()
         try:
@@ -31,14 +31,14 @@ def following(procedures: Procedures, job_id: str) -> Stream:
             reply.check(answer, procedures.url)
             _check_kind(answer, procedures.url)
             while part := (yield Hear()):
-                troubles = Row(procedures.patience, procedures.on_trouble)
+                streak = Streak(procedures.patience, procedures.on_trouble)
                 for record in _records(reader, part):
                     yield Emit(record)
                     if record.is_finished:
                         return
             pause = Pause(PAUSE_S if reader.retry_s is None else reader.retry_s)
         except ClientError as error:
-            pause = troubles.next_pause(error)
+            pause = streak.next_pause(error)
         last_id = reader.last_id or last_id
         yield pause
 

@@ -9,14 +9,14 @@ from typing import BinaryIO
 import httpx
 
 from client.errors import InputFileError
-from client.payload import Payload
+from client.payload import JSON, NPY, NPZ, Payload
 
 STANDARD_INPUT = "-"
 
 CONTENT_TYPES = {
-    ".npy": "application/x-npy",
-    ".npz": "application/x-npz",
-    ".json": "application/json",
+    ".npy": NPY,
+    ".npz": NPZ,
+    ".json": JSON,
     ".jpg": "image/jpeg",
     ".jpeg": "image/jpeg",
     ".png": "image/png",

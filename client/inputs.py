@@ -15,7 +15,7 @@ import numpy as np
 from client.errors import InputError, InputFileError
 from client.input_file import content_type_of, picture_form, read_file
 from client.npy import Array, encode_npy, encode_npz
-from client.payload import NPY, NPZ, Payload, of_bytes, sniff
+from client.payload import NPY, NPZ, Payload, is_picture_type, of_bytes, sniff
 from client.tensor_fit import TensorFit, as_array
 
 #: What PNG can hold as it is (Pillow's names); a picture of another mode is turned into RGB.
@@ -114,5 +114,5 @@ def _are_pictures(value: Any) -> bool:
 def is_picture_file(item: Any) -> bool:
     """Whether it is one picture: a path, Pillow's, or bytes that begin like one."""
     if isinstance(item, bytes | bytearray):
-        return (sniff(bytes(item[:64])) or "").startswith("image/")
+        return is_picture_type(sniff(bytes(item[:64])))
     return isinstance(item, Path) or is_picture(item)

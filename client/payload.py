@@ -41,6 +41,11 @@ def sniff(content: bytes) -> str | None:
     return JSON if content[:64].lstrip().startswith(b"{") else None
 
 
+def is_picture_type(content_type: str | None) -> bool:
+    """Whether it is that of a picture."""
+    return content_type is not None and content_type.startswith("image/")
+
+
 def of_bytes(content: bytes, content_type: str | None = None) -> Payload:
     """Bytes as they are, of the given content type, or of the one by which they begin.
 

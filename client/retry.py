@@ -14,7 +14,7 @@ from client.call import Call
 from client.errors import ClientError
 from client.steps import Pause, Steps, sending
 
-#: Told the first trouble of a row, so that a person learns why it takes long.
+#: Told the first trouble of a streak, so that a person learns why it takes long.
 OnTrouble = Callable[[ClientError], None]
 
 _MOST_DOUBLINGS = 16
@@ -25,7 +25,7 @@ class Patience:
     """How long to go on, and how long to pause in between.
 
     Attributes:
-        total_s: From the first failure of a row to the last try, in s; 0: no second try.
+        total_s: From the first failure of a streak to the last try, in s; 0: no second try.
         first_pause_s: The longest pause after one failure, in s; it doubles with each further one.
         longest_pause_s: The longest pause of all, in s.
     """
@@ -35,7 +35,7 @@ class Patience:
     longest_pause_s: float = 8.0
 
     def pause_s(self, failures: int, jitter: float, retry_after_s: float | None = None) -> float:
-        """How long to pause after this many failures in a row, in s.
+        """How long to pause after this many failures of a streak, in s.
 
         Args:
             failures: From 1.
@@ -46,8 +46,8 @@ class Patience:
         return max(min(doubled_s * (0.5 + jitter / 2), self.longest_pause_s), retry_after_s or 0.0)
 
 
-class Row:
-    """A row of failures, one after the other: how long to pause after each, and when it is enough."""
+class Streak:
+    """Failures one after the other: how long to pause after each, and when it is enough."""
 
     def __init__(self, patience: Patience, on_trouble: OnTrouble) -> None:
         self._patience = patience
@@ -80,12 +80,12 @@ def asking(call: Call, url: str, patience: Patience, on_trouble: OnTrouble) -> S
     Raises:
         ClientError: The last try's error.
     """
-    row = Row(patience, on_trouble)
+    streak = Streak(patience, on_trouble)
     while True:
         try:
             answer = yield from sending(call)
             reply.check(answer, url)
             return answer
         except ClientError as error:
-            pause = row.next_pause(error)
+            pause = streak.next_pause(error)
         yield pause

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from client.backfill.chunk import Array
 from client.errors import OutputError
+from client.npy import Array
 
 Document: TypeAlias = Mapping[str, Any]
 

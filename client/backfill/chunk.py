@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-
-Array: TypeAlias = np.ndarray[Any, Any]
+from client.npy import Array
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from client.async_celeriac import AsyncCeleriac
 from client.backfill.cargo import answer_bytes, answers_of
 from client.backfill.error_file import Failure
 from client.backfill.flight import Flight
+from client.backfill.order import Order
 from client.backfill.sender import Sender
 from client.backfill.tuner import Tuner
 from client.backfill.verdict import end_without_answer, refusal
@@ -28,9 +29,9 @@ _SHORTEST_ROUND_S = 0.25
 class Collector:
     """Fetches answers until there will be no more."""
 
-    def __init__(self, client: AsyncCeleriac, as_arrays: bool, window: Window, tuner: Tuner, sender: Sender) -> None:
+    def __init__(self, client: AsyncCeleriac, order: Order, window: Window, tuner: Tuner, sender: Sender) -> None:
         self._client = client
-        self._as_arrays = as_arrays
+        self._order = order
         self._window = window
         self._tuner = tuner
         self._sender = sender
@@ -76,7 +77,7 @@ class Collector:
             yield portion
 
     async def _fetch(self, portion: Sequence[tuple[Flight, JobRecord]]) -> None:
-        found = await self._client.results([record.id for _, record in portion], arrays=self._as_arrays)
+        found = await self._client.results([record.id for _, record in portion], arrays=self._order.as_arrays)
         row_bytes, now_s = 1.0, monotonic()
         for flight, record in portion:
             answer = found.pop(record.id, None)
@@ -84,7 +85,7 @@ class Collector:
                 await self._sender.remedy(flight, Failure("result_gone", "Its result is not there any more."))
                 continue
             rows = len(flight.chunk)
-            answers = answers_of(answer, rows)
+            answers = answers_of(answer, rows, self._order.fixed_rows)
             size_bytes = answer_bytes(answers)
             row_bytes = max(row_bytes, size_bytes / rows)
             self._tuner.ended(rows, float(record.body.get("compute_ms") or 0.0), now_s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from time import monotonic
@@ -56,7 +57,7 @@ class Findings:
     @property
     def exit_code(self) -> int:
         """0: every row fits; 2: some do not; 1: none does."""
-        if self.unreadable == self.rows:
+        if self.rows and self.unreadable == self.rows:
             return EXIT_STOPPED
         return EXIT_SOME_FAILED if self.unreadable else EXIT_ALL
 
@@ -120,13 +121,14 @@ def _refuse(row: UnreadRow, found: Findings) -> None:
 
 
 def _try(request: Request, server: Server, fit: Fit, version: int, chunk: RowChunk) -> float:
-    most_rows = MOST_PICTURES if fit.takes_pictures else fit.fixed_rows or _SAMPLE_ROWS
+    has_pictures = not isinstance(chunk.inputs, Mapping)
+    fixed_rows = fit.rows_of_a_job(has_pictures)
+    most_rows = fixed_rows or (MOST_PICTURES if has_pictures else _SAMPLE_ROWS)
     sample = chunk.part(0, min(len(chunk), most_rows))
-    payload = payload_of(sample, None if fit.takes_pictures else fit.fixed_rows)
-    options = {name: value for name, value in asdict(request.options).items() if value is not None}
+    payload = payload_of(sample, fixed_rows)
     with Celeriac(server.url, server.api_key, patience=FIRST_PATIENCE) as api:
         began_s = monotonic()
-        job = api.submit(request.model, payload, version=version, **options).wait()
+        job = api.submit(request.model, payload, version=version, **asdict(request.options)).wait()
         duration_s = monotonic() - began_s
         job.require_result()
         api.free([job.id])

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from client.errors import InputError
-
-STRING = "string"
+from client.tensor_fit import STRING
 
 
 @dataclass(frozen=True)
@@ -55,13 +54,18 @@ class Fit:
         model: The model's name, for messages.
         inputs: What a row has for each input, by name.
         takes_pictures: Whether a row may be an encoded picture.
-        fixed_rows: The only number of rows that a job may have; None when any may.
+        fixed_rows: The only number of rows that the model takes; None: any.
     """
 
     model: str
     inputs: Mapping[str, RowSpec]
     takes_pictures: bool = False
     fixed_rows: int | None = None
+
+    def rows_of_a_job(self, has_pictures: bool) -> int | None:
+        """The only number of rows that a job may have, of pictures or of arrays; None: any."""
+        # Pictures of a job are given one by one to a model that takes one row.
+        return None if has_pictures and self.fixed_rows == 1 else self.fixed_rows
 
     @classmethod
     def of_model(cls, document: Mapping[str, Any], signature: str | None = None) -> Fit:

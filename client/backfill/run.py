@@ -112,7 +112,7 @@ class Run:
                 sender = Sender(parts.client, parts.order, window, tuner, parts.journal, scorer, tasks)
                 fixed_rows = parts.order.fixed_rows
                 feeder = Feeder(parts.source, parts.course, window, tuner, sender, scorer, fixed_rows)
-                collector = Collector(parts.client, parts.order.as_arrays, window, tuner, sender)
+                collector = Collector(parts.client, parts.order, window, tuner, sender)
                 watcher = Watcher(parts.client, parts.order, parts.tally, tuner, parts.tell)
                 beside = [tasks.create_task(one) for one in (self._saving(), self._stopping(), watcher.run())]
                 tasks.create_task(feeder.run())

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import uuid
+from dataclasses import asdict
 
 from client.async_celeriac import AsyncCeleriac
 from client.backfill.answers import Answers
@@ -79,7 +79,7 @@ class Sender:
             payload_of(flight.chunk, order.fixed_rows),
             version=order.version,
             idempotency_key=flight.key,
-            **{name: value for name, value in dataclasses.asdict(order.options).items() if value is not None},
+            **asdict(order.options),
         )
 
     async def remedy(self, flight: Flight, failure: Failure) -> None:

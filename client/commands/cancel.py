@@ -10,12 +10,8 @@ import click
 from client.celeriac import Celeriac
 from client.command_group import EXIT_FAILED
 from client.commands.examples import examples
-from client.commands.server_options import server_options
+from client.commands.server_options import RESTART_PATIENCE, server_options
 from client.errors import ClientError, Unreachable
-from client.retry import Patience
-
-#: With a server that is being restarted.
-PATIENCE_S = 15.0
 
 
 @click.command(
@@ -32,7 +28,7 @@ def cancel(api: Celeriac, job_ids: tuple[str, ...], as_json: bool) -> None:
     has ended for example, is told on standard error, the others go on, and the exit code is 1.
     """
     has_failed = False
-    api = api.patient(Patience(total_s=PATIENCE_S))
+    api = api.patient(RESTART_PATIENCE)
     for job_id in job_ids:
         try:
             job = api.get_job(job_id).cancel()

@@ -11,6 +11,10 @@ import click
 from client.address import API_KEY_VARIABLE, DEFAULT_URL, URL_VARIABLE
 from client.celeriac import Celeriac
 from client.errors import ClientError
+from client.retry import Patience
+
+#: For commands that change something, or many things: with a server that is being restarted.
+RESTART_PATIENCE = Patience(total_s=15.0)
 
 
 def address_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -13,14 +13,10 @@ from client.celeriac import Celeriac
 from client.command_group import EXIT_FAILED
 from client.commands.examples import examples
 from client.commands.model_names import complete_model
-from client.commands.server_options import server_options
+from client.commands.server_options import RESTART_PATIENCE, server_options
 from client.errors import ClientError, Unreachable
 from client.input_file import read_input, read_together
 from client.payload import Payload
-from client.retry import Patience
-
-#: Long enough for a server that is being restarted.
-SUBMIT_PATIENCE = Patience(total_s=15.0)
 
 #: Lets shells complete it; what is wrong with a file is told when its turn comes.
 FILE = click.Path(allow_dash=True, readable=False)
@@ -65,7 +61,7 @@ def submit(
         name = f"{len(names)} files together" if together else names[0]
         try:
             inputs = _read(names, together, content_type)
-            job = api.patient(SUBMIT_PATIENCE).submit(model, inputs, version=version, **options)
+            job = api.patient(RESTART_PATIENCE).submit(model, inputs, version=version, **options)
         except Unreachable as error:
             # The files after it would fare no better.
             raise Unreachable(f"{name}: {error}" + (" Stopped here." if names[-1] != files[-1] else "")) from error

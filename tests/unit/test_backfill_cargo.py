@@ -26,7 +26,7 @@ def test_rows_travel_as_npz_and_the_same_rows_are_the_same_bytes() -> None:
 def test_where_a_model_takes_a_fixed_number_the_last_row_is_repeated() -> None:
     sent = decode_npz(payload_of(chunk(2), 4).content)["x"]
     assert np.array_equal(sent, [[0, 1], [2, 3], [2, 3], [2, 3]])
-    answers = answers_of(Arrays({"y": np.arange(4)}), 2)
+    answers = answers_of(Arrays({"y": np.arange(4)}), 2, 4)
     assert isinstance(answers, dict)
     assert answers["y"].tolist() == [0, 1]
 
@@ -37,33 +37,35 @@ def test_pictures_travel_as_a_form() -> None:
     assert payload.content_type.startswith("multipart/form-data; boundary=")
     assert payload.content.count(b'name="image"') == 2
     assert payload.content.index(b"one") < payload.content.index(b"two")
+    assert payload_of(pictures, 4).content.count(b"two") == 3
 
 
 def test_detections_go_to_their_rows() -> None:
     detections = [{"row": 0, "score": 0.9}, {"row": 2, "score": 0.8}, {"row": 2, "score": 0.7}]
-    assert answers_of({"detections": detections}, 3) == [
+    assert answers_of({"detections": detections}, 3, None) == [
         {"detections": [{"score": 0.9}]},
         {"detections": []},
         {"detections": [{"score": 0.8}, {"score": 0.7}]},
     ]
-    assert answers_of({"detections": [{"score": 0.9}]}, 1) == [{"detections": [{"score": 0.9}]}]
+    assert answers_of({"detections": [{"score": 0.9}]}, 1, None) == [{"detections": [{"score": 0.9}]}]
 
 
 def test_a_classifiers_labels_are_its_rows_answers() -> None:
     labels = [{"class": 1, "label": "glad", "score": 0.5}, {"class": 2, "label": "sad", "score": 0.25}]
-    assert answers_of({"outputs": {"scores": [[0.5], [0.25]]}, "labels": labels}, 2) == labels
-    assert answers_of({"outputs": {"scores": [[0.5], [0.25]]}, "labels": []}, 2) == [
+    assert answers_of({"outputs": {"scores": [[0.5], [0.25]]}, "labels": labels}, 2, None) == labels
+    assert answers_of({"outputs": {"scores": [[0.5], [0.25]]}, "labels": []}, 2, None) == [
         {"scores": [0.5]},
         {"scores": [0.25]},
     ]
 
 
 def test_an_output_without_rows_is_that_of_the_only_row_and_of_several_rows_nobodys() -> None:
-    answers = answers_of(Arrays({"y": np.float32(3)}), 1)
+    answers = answers_of(Arrays({"y": np.float32(3), "z": np.zeros((10, 4))}), 1, None)
     assert isinstance(answers, dict)
     assert answers["y"].shape == (1,)
+    assert answers["z"].shape == (1, 10, 4)
     with pytest.raises(UnexpectedReply, match=r"Expected 2 rows of the output 'y'; it has the shape \(1,\)"):
-        answers_of(Arrays({"y": np.zeros(1)}), 2)
+        answers_of(Arrays({"y": np.zeros(1)}), 2, None)
 
 
 def test_the_memory_of_answers_grows_with_them() -> None:

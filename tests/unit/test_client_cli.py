@@ -131,7 +131,7 @@ def test_submit_tells_what_is_wrong_with_a_file_goes_on_with_the_others_and_ends
 def test_submit_stops_at_the_file_where_the_server_is_lost(
     server: StandIn, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.commands.submit.SUBMIT_PATIENCE", Patience(total_s=0))
+    monkeypatch.setattr("client.commands.submit.RESTART_PATIENCE", Patience(total_s=0))
     done = celeriac(server, "submit", "digits", "one.npy", "cut.npy", "two.npy")
     assert (done.stdout, done.exit_code) == ("one\n", 1)
     assert done.stderr.startswith("cut.npy: The connection to ")

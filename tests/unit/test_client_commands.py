@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 
 from client.cli import main
 from client.commands.status import MOST_FOLLOWED
+from client.retry import Patience
 from tests.unit.client_stand_in import CUT, Answer, Request, StandIn
 
 CREATED = "2026-11-22T14:27:46.097268Z"
@@ -136,7 +137,7 @@ def test_cancel_goes_on_after_a_job_that_cannot_be_cancelled_and_ends_with_1(cel
 def test_cancel_stops_where_the_server_is_lost(
     celeriac: Celeriac, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("client.commands.cancel.PATIENCE_S", 0)
+    monkeypatch.setattr("client.commands.cancel.RESTART_PATIENCE", Patience(total_s=0))
     done = celeriac("cancel", "cut", "q")
     assert (done.stdout, done.exit_code) == ("", 1)
     assert done.stderr.startswith("The connection to ")

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from client.backfill.chunk import Array
 from client.backfill.fit import Fit, RowSpec
 from client.backfill.inputs.block_reader import BLOCK_BYTES, BLOCK_ROWS, Blocks
 from client.backfill.inputs.conversion import fit_rows
 from client.backfill.inputs.decoding import Refused, decode_rows
 from client.backfill.inputs.stored_array import ArrayHeader, RowArray
 from client.errors import InputError
+from client.npy import Array
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from client.backfill.chunk import Array
 from client.backfill.inputs.decoding import Refused
+from client.npy import Array
 
 
 def array_of_column(column: pa.Array, where: str) -> Array:

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from client.backfill.chunk import Array
-from client.backfill.fit import STRING, RowSpec, shape_text
+from client.backfill.fit import RowSpec, shape_text
 from client.backfill.inputs.decoding import Refused
 from client.backfill.inputs.strings import pack_strings
+from client.npy import Array
+from client.tensor_fit import STRING
 
 
 def fit_rows(array: Array, spec: RowSpec, where: str, round_floats: bool = False) -> Array:

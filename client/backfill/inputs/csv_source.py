@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from client.backfill.chunk import Array, unread_key
-from client.backfill.fit import STRING, Fit, RowSpec
+from client.backfill.chunk import unread_key
+from client.backfill.fit import Fit, RowSpec
 from client.backfill.inputs.block_reader import Blocks, BlockSource
 from client.backfill.inputs.columns import ColumnPlan, plan_columns
 from client.backfill.inputs.csv_records import MAX_RECORD, CsvRecords, find_delimiter, parse_records
@@ -23,6 +23,8 @@ from client.backfill.inputs.text_blocks import text_blocks
 from client.backfill.inputs.text_lines import check_encoding, is_quickly_read, is_text, text_lines
 from client.backfill.inputs.values import rows_of_texts, rows_of_values
 from client.errors import InputError
+from client.npy import Array
+from client.tensor_fit import STRING
 
 
 def open_csv(path: Path, fit: Fit, options: ReadOptions) -> BlockSource:

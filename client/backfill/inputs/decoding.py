@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from client.backfill.chunk import Array, RowChunk, Rows, UnreadRow
+from client.backfill.chunk import RowChunk, Rows, UnreadRow
 from client.backfill.inputs.joining import join
+from client.npy import Array
 
 Decode: TypeAlias = Callable[[int, int], Mapping[str, Array] | Sequence[bytes]]
 

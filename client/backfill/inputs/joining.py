@@ -7,8 +7,9 @@ from itertools import chain, groupby
 
 import numpy as np
 
-from client.backfill.chunk import Array, RowChunk, Rows, UnreadRow
+from client.backfill.chunk import RowChunk, Rows, UnreadRow
 from client.backfill.inputs.string_width import level, trim
+from client.npy import Array
 
 
 def join(rows: Rows) -> Rows:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby, islice
 from pathlib import Path
 
-from client.backfill.chunk import Array, unread_key
+from client.backfill.chunk import unread_key
 from client.backfill.fit import Fit
 from client.backfill.inputs.block_reader import Blocks, BlockSource
 from client.backfill.inputs.decoding import decode_rows
@@ -19,6 +19,7 @@ from client.backfill.inputs.picture_rows import picture_rows
 from client.backfill.inputs.text_blocks import text_blocks
 from client.backfill.inputs.text_lines import check_encoding, is_quickly_read, text_lines
 from client.backfill.inputs.values import rows_of_values
+from client.npy import Array
 
 #: Ids that only later lines have are not checked to be unique: that would mean to parse all lines twice.
 _LOOKED_AT = 1000

@@ -11,8 +11,8 @@ from typing import IO
 
 import numpy as np
 
-from client.backfill.chunk import Array
 from client.errors import InputError
+from client.npy import Array
 
 #: 64 bits tell ten million keys apart: that two of them agree by chance has a probability of 3 in a million.
 _HASH_BYTES = 8

@@ -12,7 +12,6 @@ from typing import IO
 
 import numpy as np
 
-from client.backfill.chunk import Array
 from client.backfill.fit import Fit
 from client.backfill.inputs.array_source import ArrayTable, StoredInput
 from client.backfill.inputs.block_reader import BlockSource
@@ -22,6 +21,7 @@ from client.backfill.inputs.options import ReadOptions
 from client.backfill.inputs.stored_array import ArrayHeader, MappedArray, check_length, read_header
 from client.backfill.inputs.text_lines import unreadable
 from client.errors import InputError
+from client.npy import Array
 
 #: numpy's name for the first array that was saved without one.
 _UNNAMED = "arr_0"

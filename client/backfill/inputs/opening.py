@@ -22,10 +22,11 @@ from client.backfill.inputs.options import ReadOptions
 from client.backfill.inputs.path_list_source import open_path_list
 from client.backfill.inputs.picture_bytes import SUFFIXES
 from client.backfill.inputs.picture_source import open_pictures
-from client.backfill.inputs.standard_input import STANDARD_INPUT, SpooledInput
+from client.backfill.inputs.standard_input import SpooledInput
 from client.backfill.parquet_module import parquet_module
 from client.backfill.source import Source
 from client.errors import InputError
+from client.input_file import STANDARD_INPUT
 
 Open: TypeAlias = Callable[[Path, Fit, ReadOptions], BlockSource]
 

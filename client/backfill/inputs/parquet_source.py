@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from client.backfill.chunk import Array, unread_key
-from client.backfill.fit import STRING, Fit, RowSpec
+from client.backfill.chunk import unread_key
+from client.backfill.fit import Fit, RowSpec
 from client.backfill.inputs.arrow_rows import array_of_column, is_text_or_bytes
 from client.backfill.inputs.block_reader import BLOCK_BYTES, BLOCK_ROWS, Blocks, BlockSource
 from client.backfill.inputs.columns import ColumnPlan, plan_columns
@@ -23,6 +23,8 @@ from client.backfill.inputs.options import ReadOptions
 from client.backfill.inputs.picture_rows import picture_rows
 from client.backfill.inputs.text_lines import unreadable
 from client.errors import InputError
+from client.npy import Array
+from client.tensor_fit import STRING
 
 #: So much of a column's chunk is read at once; by default pyarrow holds the whole chunk, which has no limit.
 _READ_AHEAD_BYTES = 1 << 20

@@ -7,13 +7,13 @@ import stat
 from pathlib import Path
 
 from client.backfill.inputs.decoding import Refused
+from client.input_file import CONTENT_TYPES
+from client.payload import is_picture_type, sniff
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset(suffix for suffix, kind in CONTENT_TYPES.items() if is_picture_type(kind))
 
 #: Larger ones no server takes (`CELERIAC_MAX_BODY_BYTES`), and each is held in memory.
 MAX_PICTURE_BYTES = 64 << 20
-
-_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8", b"BM", b"II*\0", b"MM\0*")
 
 
 def check_picture(data: bytes, where: str) -> bytes:
@@ -26,8 +26,7 @@ def check_picture(data: bytes, where: str) -> bytes:
         raise Refused(f"{where} is empty; expected a picture.")
     if len(data) > MAX_PICTURE_BYTES:
         raise Refused(f"{where} has more than {MAX_PICTURE_BYTES} bytes, the most that a picture may have.")
-    is_webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
-    if not is_webp and not data.startswith(_BEGINNINGS):
+    if not is_picture_type(sniff(data)):
         raise Refused(f"{where} does not begin as a JPEG, PNG, WebP, GIF, BMP or TIFF does.")
     return data
 

@@ -9,8 +9,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO
 
 from client.errors import InputError
-
-STANDARD_INPUT = "-"
+from client.input_file import STANDARD_INPUT
 
 _COPIED_BYTES = 1 << 20
 

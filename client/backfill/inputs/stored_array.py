@@ -9,9 +9,9 @@ from typing import IO, Any, Literal, Protocol
 import numpy as np
 from numpy.lib import format as npy_format
 
-from client.backfill.chunk import Array
 from client.backfill.inputs.text_lines import unreadable
 from client.errors import InputError
+from client.npy import Array
 
 _READ_HEADER = {(1, 0): npy_format.read_array_header_1_0, (2, 0): npy_format.read_array_header_2_0}
 _KINDS = "biufcSU"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from client.backfill.chunk import Array
+from client.npy import Array
 
 #: In bits of the length in bytes: up to 4 KiB all go together; above, each level is 8 times as long as the one below.
 _SHORT_BITS = 12

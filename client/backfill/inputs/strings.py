@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from client.backfill.chunk import Array
 from client.backfill.inputs.decoding import Refused
 from client.backfill.inputs.string_width import level
+from client.npy import Array
 
 
 def pack_strings(strings: Array, where: str) -> Array:

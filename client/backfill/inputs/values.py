@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from client.backfill.chunk import Array
-from client.backfill.fit import STRING, RowSpec
+from client.backfill.fit import RowSpec
 from client.backfill.inputs.conversion import fit_rows
 from client.backfill.inputs.decoding import Refused
+from client.npy import Array
+from client.tensor_fit import STRING
 
 _KIND_NAMES = {
     bool: "a boolean",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from client.backfill.chunk import Array
+from client.npy import Array
 
 
 def byte_strings(array: Array) -> list[bytes]:

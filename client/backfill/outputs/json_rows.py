@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from client.backfill.answers import ID, Answers, Document, column_name
-from client.backfill.chunk import Array
 from client.backfill.outputs.byte_strings import byte_strings
 from client.backfill.outputs.shortest import shortest
+from client.npy import Array
 
 _STRICT = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 

@@ -13,12 +13,12 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 
-from client.backfill.chunk import Array
 from client.backfill.output_files import OutputFiles
 from client.backfill.outputs.spool import blocks
 from client.backfill.outputs.spool_columns import TEXT, ColumnPart, decode_array, decode_strings
 from client.backfill.outputs.spool_layout import ColumnLayout, read_layout
 from client.backfill.outputs.spooled_output import SpooledOutput
+from client.npy import Array
 
 #: Owner may read and write, where an archive's rights are those of its members.
 _MEMBER_RIGHTS = 0o600 << 16

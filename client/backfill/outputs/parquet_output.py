@@ -13,12 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from client.backfill.answers import ID
-from client.backfill.chunk import Array
 from client.backfill.output_files import OutputFiles
 from client.backfill.outputs.spool import BlockColumn, blocks
 from client.backfill.outputs.spool_columns import TEXT, ColumnPart, decode_array, decode_strings
 from client.backfill.outputs.spool_layout import ColumnLayout, read_layout
 from client.backfill.outputs.spooled_output import SpooledOutput
+from client.npy import Array
 
 #: A row group is written when it has this many rows or bytes: what a reader, and we, hold in memory at a time.
 _GROUP_ROWS = 1 << 16

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from client.backfill.chunk import Array
+from client.npy import Array
 
 #: Digits that any number of the type keeps, and those that tell any two apart (IEEE 754, `numpy.finfo`).
 _DIGITS = {"e": (3, 5), "f": (6, 9)}

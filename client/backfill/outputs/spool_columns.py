@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from client.backfill.answers import ID, Answers, column_name
-from client.backfill.chunk import Array
 from client.backfill.outputs.byte_strings import byte_strings
+from client.npy import Array
 
 #: Instead of numpy's name of a dtype: strings of any length.
 TEXT, BYTES = "text", "bytes"
