@@ -5,15 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
-from pathlib import Path
 from typing import Any, cast
 
 import redis
 
 from tasks import keys
 from tasks.broker import broker_errors, server_time_us
-from tasks.broker_memory import MemoryGuard
 from tasks.callbacks.store import CallbackStore
 from tasks.caps import NO_CAPS, Caps
 from tasks.errors import JobFinished, JobGone, JobNotFound, TasksError
@@ -22,12 +19,9 @@ from tasks.group_commit import GroupCommit
 from tasks.job import Failure, Job, Status, may_be_gone
 from tasks.job_end import DONE, MISSING, End, JobEnds, failure_fields
 from tasks.listings import Listings
-from tasks.message import event_channel
-from tasks.receipt import Receipt, read_receipts
-from tasks.script_stream import ScriptCall, stream_calls
-from tasks.submission import CHUNK_BYTES, Chunk, chunks, script_arguments
-
-_LUA = Path(__file__).parent / "lua"
+from tasks.receipt import Receipt
+from tasks.submission import CHUNK_BYTES
+from tasks.submit_stream import SubmitStream
 
 
 class JobStore:
@@ -47,16 +41,13 @@ class JobStore:
 
     def __init__(self, client: redis.Redis, result_ttl_s: int, caps: Caps = NO_CAPS) -> None:
         self._redis = client
-        self._caps = caps
-        self._memory = MemoryGuard(client, caps.memory_percent)
         self._result_ttl_s = result_ttl_s
-        self._submit = client.register_script((_LUA / "submit.lua").read_text())
-        self._submissions = GroupCommit(self._store)
+        self._stream = SubmitStream(client, caps)
+        self._submissions = GroupCommit(self._stream.store)
         self._ends = JobEnds(client, result_ttl_s)
         self._listener = FinishListener(client, self._read)
         self.listings = Listings(client)
         self.callbacks = CallbackStore(client)
-        self._event_channel = event_channel(int(client.get_connection_kwargs().get("db") or 0))
 
     def submit(self, job: Job, payload: bytes) -> Receipt:
         """Record the job and queue it. When this returns, record, input and message are stored.
@@ -70,7 +61,7 @@ class JobStore:
         """
         if len(payload) > CHUNK_BYTES:
             # It would hold up the small ones that go with it.
-            (receipt,) = self._store([(job, payload)])
+            (receipt,) = self._stream.store([(job, payload)])
         else:
             receipt = self._submissions.store((job, payload))
         if isinstance(receipt, TasksError):
@@ -103,12 +94,7 @@ class JobStore:
             jobs: with their inputs. About a chunk more is taken than has an outcome yet.
             heed: told the outcome of each job, in their order: a receipt, or why the job is not recorded.
         """
-
-        def tell(chunk: Chunk, answer: Any) -> None:
-            for (job, _), outcome in zip(chunk, read_receipts(chunk, answer, self._caps), strict=True):
-                heed(job, outcome)
-
-        self._stream(jobs, tell)
+        self._stream.run(jobs, heed)
 
     def get(self, job_id: str) -> Job:
         """The job's record.
@@ -269,19 +255,6 @@ class JobStore:
     def stop_waiting(self) -> None:
         """Let everybody who waits go, with the record as it is now."""
         self._listener.close()
-
-    def _store(self, jobs: Sequence[tuple[Job, bytes]]) -> list[Receipt | TasksError]:
-        receipts: list[Receipt | TasksError] = []
-        self._stream(jobs, lambda chunk, answer: receipts.extend(read_receipts(chunk, answer, self._caps)))
-        return receipts
-
-    def _stream(self, jobs: Iterable[tuple[Job, bytes]], heed: Callable[[Chunk, Any], None]) -> None:
-        def call(chunk: Chunk) -> ScriptCall:
-            names, arguments = script_arguments(chunk, self._event_channel, self._caps, self._memory.is_full())
-            return ScriptCall(names, arguments, partial(heed, chunk))
-
-        with broker_errors():
-            stream_calls(self._redis, self._submit, map(call, chunks(jobs)))
 
     def _read(self, job_ids: Sequence[str]) -> list[Found]:
         with broker_errors():
