@@ -6,8 +6,8 @@ from flask import Blueprint, Response
 
 from api.job_lookup import find_job
 from api.json_response import json_response
-from api.record import record_json
 from api.services import services
+from tasks.record_json import record_json
 
 routes = Blueprint("cancel_job", __name__)
 

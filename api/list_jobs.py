@@ -11,10 +11,10 @@ from api.errors import InvalidParameter
 from api.json_response import json_response
 from api.page_query import read_limit, read_query
 from api.parameters import MAX_TAG_CHARACTERS
-from api.record import record_json
 from api.services import services
 from tasks.job import Status
 from tasks.listings import Wanted
+from tasks.record_json import record_json
 
 #: Longer than any model's name.
 MAX_MODEL_CHARACTERS = 100

@@ -13,12 +13,12 @@ from api.job_ids import check_ids, possible_ids
 from api.job_lookup import check_id
 from api.json_response import json_response
 from api.many_results import MAX_RESULTS_BYTES
-from api.record import record_json
 from api.request_body import json_kind, read_object
 from api.services import services
 from api.waiting import check_wait
 from tasks.errors import JobGone, JobNotFound
 from tasks.job import Job, Status
+from tasks.record_json import record_json
 from tasks.result import result_json
 
 routes = Blueprint("query_jobs", __name__)

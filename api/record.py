@@ -1,4 +1,4 @@
-"""A job's record as JSON."""
+"""What answers about jobs say beside the record itself (`tasks.record_json`)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,11 @@ from typing import Any
 
 from api.drain import start_in_s
 from tasks.job import Job, Status
-from tasks.record_json import record_json as record_json
-from tasks.record_json import record_with_result as record_with_result
+from tasks.record_json import record_with_result
 
 
 def record_in_queue(job: Job, parts: Mapping[str, bytes], is_paused: bool) -> dict[str, Any]:
-    """The same, and whether the job waits for its model to be resumed.
+    """The record with its result, and whether the job waits for its model to be resumed.
 
     Args:
         job: as it is now.

@@ -61,6 +61,7 @@ RECORD_HALF = {
     "tasks.setting",
     "tasks.settings",
     "tasks.submission",
+    "tasks.submit_stream",
 }
 SIGNATURE_HALF = {
     "model_store.byte_strings",

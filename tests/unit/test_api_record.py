@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from api.record import poll_headers, queue_json, record_json
+from api.record import poll_headers, queue_json
 from tasks.job import Job, Lane, Status
+from tasks.record_json import record_json
 
 ID = "01a20035-9b78-72bf-aa03-3a48c3d6bfd9"
 

@@ -37,7 +37,7 @@ def wait(url: str, limit_s: float | None = None, patience: Patience = QUICK) -> 
         return job.wait(limit_s), troubles
 
 
-def test_waiting_goes_on_through_503_and_cut_connections_and_tells_the_first_trouble_of_each_row() -> None:
+def test_waiting_goes_on_through_503_and_cut_connections_and_tells_the_first_trouble_of_each_streak() -> None:
     answers = one_after_the_other(UNAVAILABLE, CUT, CUT, job("running"), CUT, job("succeeded"))
     with StandIn(answers) as server:
         found, troubles = wait(server.url)
