@@ -9,10 +9,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from api.auth import owner
-from api.errors import CallbackNotFound, InvalidParameter, no_result
+from api.errors import CallbackNotFound, no_result
 from api.job_lookup import find_job
 from api.json_response import json_response
-from api.page_query import read_limit, read_query
+from api.page_query import read_after, read_limit, read_query, read_status
 from api.services import services
 from tasks.callbacks.callback import RECORDED, Attempt, Callback, CallbackStatus
 from tasks.callbacks.store import Place
@@ -61,19 +61,12 @@ def _find(job_id: str) -> Job:
 
 
 def _statuses(given: Mapping[str, str]) -> Sequence[CallbackStatus]:
-    status = given.get("status")
-    if status is None:
-        return RECORDED
-    if status not in RECORDED:
-        raise InvalidParameter("status", f"one of {', '.join(RECORDED)}", repr(status)[:80])
-    return [CallbackStatus(status)]
+    status = read_status(given, RECORDED)
+    return [CallbackStatus(status)] if status else RECORDED
 
 
 def _after(given: Mapping[str, str]) -> Place | None:
-    after = given.get("after")
-    found = _CURSOR.fullmatch(after or "")
-    if after and not found:
-        raise InvalidParameter("after", "what the page before has as after", repr(after)[:80])
+    found = read_after(given, _CURSOR)
     return Place(int(found[1]), found[2]) if found else None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from api.errors import InvalidParameter
 
@@ -36,3 +36,28 @@ def read_limit(given: Mapping[str, str]) -> int:
     if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
         raise InvalidParameter("limit", f"a whole number from 1 to {MAX_LIMIT}", repr(text)[:80])
     return int(text)
+
+
+def read_status(given: Mapping[str, str], known: Sequence[str]) -> str:
+    """The status that entries are to have; empty: any.
+
+    Raises:
+        InvalidParameter: it is none of those that are known.
+    """
+    status = given.get("status", "")
+    if status and status not in known:
+        raise InvalidParameter("status", f"one of {', '.join(known)}", repr(status)[:80])
+    return status
+
+
+def read_after(given: Mapping[str, str], cursor: re.Pattern[str]) -> re.Match[str] | None:
+    """Where the page before ended; None: this one is the first.
+
+    Raises:
+        InvalidParameter: it does not look like a cursor of this listing.
+    """
+    text = given.get("after", "")
+    found = cursor.fullmatch(text)
+    if text and found is None:
+        raise InvalidParameter("after", "what the page before has as after", repr(text)[:80])
+    return found

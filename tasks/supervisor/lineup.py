@@ -20,7 +20,7 @@ FLOWER_GRACE_S = 5
 BROKER_GRACE_S = 10
 
 #: Keeper and callbacks answer nobody. One that cannot start ends long before this.
-KEEPER_SETTLES_S = 5.0
+SETTLES_S = 5.0
 
 #: Addresses that mean all of a machine's; asked from within, it is loopback that answers.
 _ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}
@@ -67,13 +67,13 @@ def _worker(model: str, grace_s: int, turn: int) -> Service:
 
 def _keeper() -> Service:
     argv = _worker_argv("-Q", KEEPER_QUEUE, "-n", "keeper@%h", "-B")
-    return Service("keeper", Role.KEEPER, argv, KEEPER_GRACE_S, Alive(KEEPER_SETTLES_S))
+    return Service("keeper", Role.KEEPER, argv, KEEPER_GRACE_S, Alive(SETTLES_S))
 
 
 def _callbacks(settings: Settings) -> Service:
     threads = ("-P", "threads", "-c", str(settings.callback_threads))
     argv = _worker_argv("-Q", CALLBACK_QUEUE, "-n", "callbacks@%h", *threads)
-    return Service("callbacks", Role.CALLBACKS, argv, CALLBACKS_GRACE_S, Alive(KEEPER_SETTLES_S))
+    return Service("callbacks", Role.CALLBACKS, argv, CALLBACKS_GRACE_S, Alive(SETTLES_S))
 
 
 def _api(settings: Settings) -> Service:

@@ -138,11 +138,11 @@ def test_what_cannot_be_asked_for_is_refused_naming_it(http: FlaskClient, query:
     assert answer.json["error"]["field"] == field
 
 
-@pytest.mark.parametrize("after", ["0-1", "18446744073709551615-18446744073709551615", "1-1"])
+@pytest.mark.parametrize("after", ["0-1", "9999999999999999999-9999999999999999999", "1-1"])
 def test_any_cursor_that_could_be_one_is_answered(http: FlaskClient, after: str) -> None:
     job_id = submit(http)
     found = [job["id"] for job in http.get(f"/v1/jobs?after={after}&tag=&limit=").json["jobs"]]
-    assert found == ([job_id] if after.startswith("18") else [])
+    assert found == ([job_id] if after.startswith("99") else [])
 
 
 def test_entries_go_when_their_records_have_gone_and_the_listing_with_the_last(
