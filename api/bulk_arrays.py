@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from api.bulk_item import Item, check_count
+from api.bulk_item import Item, check_count, other_number
 from api.validation import Input
-from model_store.errors import InvalidInput
 from model_store.signature import Signature, check_inputs
 from tasks.payload import Arrays, decode_arrays, encode_arrays, read_headers
 
@@ -36,13 +35,9 @@ def _cut(arrays: Arrays, signature: Signature, rows: int, rows_per_job: int) -> 
     for first in range(0, rows, rows_per_job):
         part = slice(first, first + rows_per_job)
         count = len(range(rows)[part])
-        if signature.fixed_rows not in (None, count):
-            yield Item(first, count, _other_number(signature, count))
+        if error := other_number("inputs", signature, count):
+            yield Item(first, count, error)
             continue
         cut = {name: array[part] if name in signature.row_inputs else array for name, array in arrays.items()}
         content_type, payload = encode_arrays(cut)
         yield Item(first, count, Input(content_type, payload, count))
-
-
-def _other_number(signature: Signature, count: int) -> InvalidInput:
-    return InvalidInput("inputs", f"{signature.fixed_rows} rows, as many as the model takes", f"{count}")

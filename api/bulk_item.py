@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from api.errors import InvalidBody
 from api.validation import Input
-from model_store.errors import InvalidInput, PictureError
+from model_store.errors import InvalidInput
+from model_store.signature import Signature
 
 T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
 
 #: Of one request, and so of its answer: 10,000 jobs are stored within some seconds, and told in a megabyte.
 MAX_ITEMS = 10_000
@@ -33,6 +35,14 @@ class Item:
     line_ids: Sequence[str | None] = ()
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A row that cannot be part of a job, and why."""
+
+    error: Exception
+    line_ids: Sequence[str | None] = ()
+
+
 def check_count(items: int, of: str) -> None:
     """Refuse a request with too many items.
 
@@ -43,23 +53,48 @@ def check_count(items: int, of: str) -> None:
         raise InvalidBody("body", f"at most {MAX_ITEMS} {of} in one request", f"{items}")
 
 
-def items_of(
-    first: int, rows: Sequence[T], check: Callable[[Sequence[T]], Input], is_divisible: bool
-) -> Iterator[Item]:
-    """Rows as one job; where they are refused together, as those of their halves, so that one bad row costs no other.
+class Run(Protocol[T_contra]):
+    """Rows that follow each other and become one job."""
+
+    @property
+    def rows(self) -> int:
+        """How many there are so far."""
+
+    def takes(self, row: T_contra) -> bool:
+        """Whether one more can be of the same job."""
+
+    def add(self, row: T_contra) -> None:
+        """Let it be."""
+
+    def item(self, first: int) -> Item:
+        """The rows as an item that begins there."""
+
+
+def items_of(rows: Iterable[T | Refused], rows_per_job: int, start: Callable[[], Run[T]]) -> Iterator[Item]:
+    """Rows in their order, as many to a job as go together.
 
     Args:
-        first: where the first of them stands in the request.
-        rows: at least one.
-        check: makes an input of rows, or says why it cannot.
-        is_divisible: whether the model takes a smaller number of rows too.
+        rows: each checked for itself. One that is refused is an item of its own, and ends the job before it.
+        rows_per_job: the most.
+        start: gives an empty run.
     """
-    try:
-        yield Item(first, len(rows), check(rows))
-    except (InvalidInput, PictureError) as error:
-        if len(rows) == 1 or not is_divisible:
-            yield Item(first, len(rows), error)
-            return
-        middle = len(rows) // 2
-        yield from items_of(first, rows[:middle], check, is_divisible)
-        yield from items_of(first + middle, rows[middle:], check, is_divisible)
+    run, first = start(), 0
+    for index, row in enumerate(rows):
+        if run.rows and (isinstance(row, Refused) or run.rows == rows_per_job or not run.takes(row)):
+            yield run.item(first)
+            run = start()
+        if isinstance(row, Refused):
+            yield Item(index, 1, row.error, row.line_ids)
+            continue
+        if not run.rows:
+            first = index
+        run.add(row)
+    if run.rows:
+        yield run.item(first)
+
+
+def other_number(field: str, signature: Signature, rows: int) -> InvalidInput | None:
+    """What is wrong with so many rows for a model that takes another number of them; None: nothing."""
+    if signature.fixed_rows in (None, rows):
+        return None
+    return InvalidInput(field, f"{signature.fixed_rows} rows, as many as the model takes", f"{rows}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from api.bulk_item import Item
+from api.errors import describe
 from api.validation import Input
 from tasks.errors import BrokerUnavailable, MemoryFull, QueueFull, TasksError
 from tasks.job import Job
@@ -15,12 +16,16 @@ from tasks.receipt import Receipt
 
 @dataclass
 class Entry:
-    """An item without its content, and its outcome: the id of its job, or why there is none; None: not yet known."""
+    """An item without its content, and its outcome: the id of its job, or what is told of an error; neither: not known.
+
+    The error itself is not kept: with it would be all that its traceback holds, the item's content above all.
+    """
 
     index: int
     rows: int
     line_ids: Sequence[str | None]
-    outcome: str | Exception | None = None
+    job_id: str | None = None
+    error: Mapping[str, str] | None = None
 
 
 class BulkSubmission:
@@ -39,6 +44,7 @@ class BulkSubmission:
         self.entries: list[Entry] = []
         self.repeated: list[str] = []
         self.halt: TasksError | None = None
+        self._halt_told: Mapping[str, str] = {}
         self._make_job = make_job
         self._under_way: dict[str, Entry] = {}
 
@@ -48,25 +54,25 @@ class BulkSubmission:
         try:
             store.submit_each(self._jobs(remaining), self._heed)
         except BrokerUnavailable as error:
-            self.halt = error
+            self._stop(error)
             for entry in self._under_way.values():
-                entry.outcome = error
+                entry.error = self._halt_told
             for _ in self._jobs(remaining):
                 """Each has its entry now, and none becomes a job."""
 
     @property
     def accepted(self) -> int:
         """How many items have a job."""
-        return sum(isinstance(entry.outcome, str) for entry in self.entries)
+        return sum(entry.job_id is not None for entry in self.entries)
 
     def _jobs(self, items: Iterable[Item]) -> Iterator[tuple[Job, bytes]]:
         for item in items:
             entry = Entry(item.index, item.rows, item.line_ids)
             self.entries.append(entry)
             if isinstance(item.content, Exception):
-                entry.outcome = item.content
+                entry.error = describe(item.content)
             elif self.halt:
-                entry.outcome = self.halt
+                entry.error = self._halt_told
             else:
                 job = self._make_job(item.index, item.content)
                 self._under_way[job.id] = entry
@@ -75,10 +81,13 @@ class BulkSubmission:
     def _heed(self, job: Job, outcome: Receipt | TasksError) -> None:
         entry = self._under_way.pop(job.id)
         if isinstance(outcome, Receipt):
-            entry.outcome = outcome.job_id
+            entry.job_id = outcome.job_id
             if outcome.job_id != job.id:
                 self.repeated.append(outcome.job_id)
         else:
-            entry.outcome = outcome
+            entry.error = describe(outcome)
             if isinstance(outcome, QueueFull | MemoryFull):
-                self.halt = outcome
+                self._stop(outcome)
+
+    def _stop(self, why: TasksError) -> None:
+        self.halt, self._halt_told = why, describe(why)

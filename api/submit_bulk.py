@@ -16,7 +16,7 @@ from api.bulk_item import Item
 from api.bulk_lines import JSON_LINES, cut_lines
 from api.bulk_pictures import cut_pictures
 from api.bulk_submission import BulkSubmission, Entry
-from api.errors import UnsupportedMediaType, describe, status_and_headers
+from api.errors import UnsupportedMediaType, status_and_headers
 from api.json_response import json_response
 from api.model_card import SignatureCard
 from api.model_versions import Choice
@@ -117,10 +117,10 @@ def _answer(bulk: BulkSubmission) -> dict[str, Any]:
 
 def _entry_json(entry: Entry, statuses: Mapping[str, Status]) -> dict[str, Any]:
     told: dict[str, Any] = {"index": entry.index, "rows": entry.rows}
-    if isinstance(entry.outcome, Exception):
-        told["error"] = describe(entry.outcome)
+    if entry.job_id is None:
+        told["error"] = entry.error
     else:
-        told |= {"id": entry.outcome, "status": statuses.get(entry.outcome or "", Status.QUEUED)}
+        told |= {"id": entry.job_id, "status": statuses.get(entry.job_id, Status.QUEUED)}
     return told | ({"line_ids": entry.line_ids} if entry.line_ids else {})
 
 

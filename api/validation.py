@@ -17,7 +17,7 @@ from model_store.errors import InvalidInput, PictureError
 from model_store.json_arrays import array_from_json, is_base64
 from model_store.pictures.decoding import read_picture_header
 from model_store.signature import Signature, TensorSpec, check_inputs
-from tasks.payload import MAX_DIMENSIONS, encode_arrays, read_headers
+from tasks.payload import MAX_DIMENSIONS, Arrays, encode_arrays, read_headers
 from tasks.picture_list import PICTURES, pack_pictures
 
 #: Of one job. They are decoded together.
@@ -99,40 +99,40 @@ def check_json(document: Mapping[str, Any], signature: Signature, max_bytes: int
         raise InvalidBody("body", "exactly one of instances and inputs", " and ".join(given) or "none of them")
     field = given[0]
     tensors = (_columns if field == "instances" else _by_name)(document[field], signature)
-    return _check_tensors(tensors, signature, field, max_bytes)
+    arrays, rows = _read_tensors(tensors, signature, field)
+    return encode_input(arrays, rows, field, max_bytes)
 
 
-def check_rows(rows: Sequence[Any], signature: Signature, max_bytes: int) -> Input:
-    """Rows in JSON that came one by one, as one job.
+def read_row(row: Any, signature: Signature) -> Arrays:
+    """One row in JSON, as arrays of one row; of inputs that have no rows the arrays as they are.
 
     Args:
-        rows: of each its value, where the model has one input, or an object with the value of each input. Inputs that
-            have no rows have the same value in all of them.
+        row: its value, where the model has one input, or an object with the value of each input.
         signature: of the model.
-        max_bytes: most bytes as arrays.
 
     Raises:
-        InvalidInput: values that do not fit the signature, or that need more than `max_bytes`.
+        InvalidInput: values that do not fit the signature.
     """
-    columns = [_by_name(row, signature) for row in rows]
-    tensors: dict[str, Any] = {}
-    for name in signature.inputs:
-        tensors[name] = [column[name] for column in columns]
-        if name not in signature.row_inputs:
-            shared = tensors[name][0]
-            if any(value != shared for value in tensors[name]):
-                raise InvalidInput(f"inputs.{name}", "one value for all rows of a job, since it has none", "several")
-            tensors[name] = shared
-    return _check_tensors(tensors, signature, "inputs", max_bytes)
+    values = _by_name(row, signature)
+    tensors = {name: [value] if name in signature.row_inputs else value for name, value in values.items()}
+    return _read_tensors(tensors, signature.for_any_rows, "inputs")[0]
 
 
-def _check_tensors(tensors: Mapping[str, Any], signature: Signature, field: str, max_bytes: int) -> Input:
-    arrays = {name: _array(tensors[name], spec, f"{field}.{name}") for name, spec in signature.inputs.items()}
-    rows = _check_fit(arrays, signature, field)
+def encode_input(arrays: Arrays, rows: int, field: str, max_bytes: int) -> Input:
+    """Arrays as a job's input.
+
+    Raises:
+        InvalidInput: they need more than `max_bytes`.
+    """
     content_type, payload = encode_arrays(arrays)
     if len(payload) > max_bytes:
         raise InvalidInput(field, f"at most {max_bytes} bytes as arrays", f"{len(payload)} bytes")
     return Input(content_type, payload, rows)
+
+
+def _read_tensors(tensors: Mapping[str, Any], signature: Signature, field: str) -> tuple[Arrays, int]:
+    arrays = {name: _array(tensors[name], spec, f"{field}.{name}") for name, spec in signature.inputs.items()}
+    return arrays, _check_fit(arrays, signature, field)
 
 
 def _by_name(value: Any, signature: Signature) -> Mapping[str, Any]:
@@ -196,7 +196,7 @@ def _array(value: Any, spec: TensorSpec, field: str) -> np.ndarray[Any, Any]:
     return array_from_json(value, spec, field)
 
 
-def _check_fit(arrays: Mapping[str, np.ndarray[Any, Any]], signature: Signature, field: str) -> int:
+def _check_fit(arrays: Arrays, signature: Signature, field: str) -> int:
     headers = {name: TensorSpec.of(array) for name, array in arrays.items()}
     try:
         return check_inputs(signature, headers)

@@ -181,7 +181,7 @@ class JobStore:
         if not job_ids:
             return 0
         with broker_errors():
-            return cast(int, self._redis.unlink(*map(keys.job_result, job_ids)))
+            return self._redis.unlink(*map(keys.job_result, job_ids))
 
     def cancel(self, job_id: str) -> Job:
         """End a job that its client does not want any more; what a worker still computes for it is thrown away.

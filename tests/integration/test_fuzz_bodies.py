@@ -66,6 +66,11 @@ DOCUMENTS = [
     b'{"instances": [[1, 2.5, 3e2, -4], [0, 0, 0, 0]], "parameters": {"lane": "bulk", "tag": "x"}}',
     b'{"inputs": {"x": [[1, 2, 3, 4]]}}',
 ]
+LINES = [
+    b'{"id": "a", "instance": [1, 2.5, 3e2, -4]}\n{"inputs": {"x": [0, 0, 0, 0]}}\n\n{"instance": {"x": [1, 2, 3, 4]}}',
+    b'{"instance": {"a": [1, 2], "b": 3}}\r\n{"id": null, "inputs": {"a": [1, 2], "b": 4}}\n',
+]
+TYPES_IN_BULK = [NPY, NPZ, "application/jsonl", "application/x-ndjson", "multipart/form-data; boundary=b", "image/x"]
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +143,21 @@ def test_a_body_of_another_kind_than_its_header_says_is_refused_or_taken(
 ) -> None:
     answer = checked(http.post(f"/v1/models/{model}/jobs", data=body, content_type=content_type))
     cancel(http, answer)
+
+
+@given(
+    body=damaged([*NPYS, *NPZS, *FORMS, *LINES]),
+    content_type=st.sampled_from(TYPES_IN_BULK),
+    model=st.sampled_from(["digits", "pairs", "boxes"]),
+    rows_per_job=st.sampled_from(["", "1", "2", "100"]),
+)
+def test_of_a_damaged_bulk_each_row_is_refused_or_taken_once(
+    http: Client, body: bytes, content_type: str, model: str, rows_per_job: str
+) -> None:
+    query = f"?rows_per_job={rows_per_job}" if rows_per_job else ""
+    answer = checked(http.post(f"/v1/models/{model}/jobs:bulk{query}", data=body, content_type=content_type))
+    if answer.status_code == 202:
+        items = answer.json["jobs"]
+        assert [item["index"] for item in items] == [sum(one["rows"] for one in items[:i]) for i in range(len(items))]
+        for item in items:
+            assert "error" in item or http.delete(f"/v1/jobs/{item['id']}").status_code == 200

@@ -2,17 +2,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import redis
 
 from tasks import keys
 from tasks.broker import connect
-from tasks.errors import BrokerUnavailable
+from tasks.caps import Caps
+from tasks.errors import BrokerUnavailable, IdempotencyKeyReused, QueueFull, TasksError
 from tasks.job import Job, Lane, Status, new_job_id
 from tasks.job_store import JobStore
 from tasks.message import task_message
 from tasks.queues import queue_list
+from tasks.receipt import Receipt
 from tasks.submission import CHUNK_JOBS
 from tests.valkey import Valkey
 
@@ -54,6 +57,27 @@ def test_submitting_the_same_ids_again_stores_only_the_rest(client: redis.Redis,
     job_store.submit_many([*jobs, jobs[4]])
     assert client.llen(queue_list("model.digits", 9)) == 5
     assert client.zcard(keys.unfinished("digits")) == 5
+
+
+def test_of_jobs_that_are_submitted_each_for_itself_the_outcome_of_each_is_told(client: redis.Redis) -> None:
+    store = JobStore(client, 3600, Caps(queued_jobs=CHUNK_JOBS + 1))
+    jobs = make_jobs(CHUNK_JOBS + 3)
+    first = replace(jobs[0][0], idempotency="i", request="r")
+    twin, other = replace(first, id=new_job_id()), replace(first, id=new_job_id(), request="s")
+    given = [(first, b""), (twin, b""), (other, b""), *jobs[1:]]
+    told: list[tuple[Job, Receipt | TasksError]] = []
+    store.submit_each(given, lambda job, outcome: told.append((job, outcome)))
+    assert [job for job, _ in told] == [job for job, _ in given]
+    outcomes = [outcome for _, outcome in told]
+    assert [outcome.job_id for outcome in outcomes if isinstance(outcome, Receipt)] == [
+        *(first.id, first.id),
+        *ids(jobs[1 : CHUNK_JOBS + 1]),
+    ]
+    assert [type(outcome) for outcome in outcomes if not isinstance(outcome, Receipt)] == [
+        IdempotencyKeyReused,
+        QueueFull,
+        QueueFull,
+    ]
 
 
 def test_deadlines_are_kept_for_the_jobs_that_have_one(client: redis.Redis, job_store: JobStore) -> None:
