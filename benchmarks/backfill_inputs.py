@@ -24,7 +24,7 @@ def write_rows(inputs: Path, rows: int, path: Path) -> None:
 
 
 def write_pictures(inputs: Path, count: int, folder: Path) -> None:
-    """The model's inputs as JPEGs of `PICTURE_SIZE`, with a noise that makes them as large as photos are, about 45 KB."""
+    """The model's inputs as JPEGs of `PICTURE_SIZE`, with a noise that makes them as large as photos: about 45 KB."""
     folder.mkdir(parents=True)
     random, given = np.random.default_rng(20), np.load(inputs)
     width, height = PICTURE_SIZE
