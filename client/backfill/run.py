@@ -72,6 +72,7 @@ class Run:
 
     def __init__(self, parts: Parts) -> None:
         self.stop = asyncio.Event()
+        self._is_over = asyncio.Event()
         self._parts = parts
         self._window = Window(parts.workers)
         self._tuner = Tuner(parts.bounds)
@@ -114,9 +115,11 @@ class Run:
                 feeder = Feeder(parts.source, parts.course, window, tuner, sender, scorer, fixed_rows)
                 collector = Collector(parts.client, parts.order.as_arrays, window, tuner, sender)
                 watcher = Watcher(parts.client, parts.order, parts.tally, tuner, parts.tell)
-                beside = [tasks.create_task(one) for one in (self._saving(), self._stopping(), watcher.run())]
+                beside = [tasks.create_task(one) for one in (self._stopping(), watcher.run())]
+                tasks.create_task(self._saving())
                 tasks.create_task(feeder.run())
                 await collector.run()
+                self._is_over.set()
                 for one in beside:
                     one.cancel()
         except BaseExceptionGroup as group:
@@ -127,8 +130,9 @@ class Run:
         raise Stopped("Stopped.")
 
     async def _saving(self) -> None:
-        while True:
-            await asyncio.sleep(_SAVE_S)
+        while not self._is_over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_over.wait(), _SAVE_S)
             await self._save()
 
     async def _save(self) -> None:
