@@ -24,12 +24,12 @@ def write_rows(inputs: Path, rows: int, path: Path) -> None:
 
 
 def write_pictures(inputs: Path, count: int, folder: Path) -> None:
-    """The model's inputs as JPEGs of `PICTURE_SIZE`, with a noise that makes them as large as photos are."""
+    """The model's inputs as JPEGs of `PICTURE_SIZE`, with a noise that makes them as large as photos: about 45 KB."""
     folder.mkdir(parents=True)
     random, given = np.random.default_rng(20), np.load(inputs)
     width, height = PICTURE_SIZE
     for number in range(count):
         picture = Image.fromarray(given[number % len(given)]).resize(PICTURE_SIZE, Image.Resampling.BICUBIC)
-        noise = random.integers(-12, 13, (height, width, 1), dtype="int16")
+        noise = random.integers(-6, 7, (height, width, 1), dtype="int16")
         noisy = np.clip(np.asarray(picture, "int16") + noise, 0, 255).astype("uint8")
         Image.fromarray(noisy).save(folder / f"{number:06}.jpg", quality=_QUALITY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +14,8 @@ from pathlib import Path
 
 from benchmarks.contestant import ROOT
 from benchmarks.errors import BenchmarkError
+
+_LOOK_EVERY_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,24 @@ def fill(argv: list[str], environment: Mapping[str, str], log: Path) -> Filled:
     began_s = time.perf_counter()
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            argv, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=errors
+            argv, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=errors, text=True
         )
-    assert process.stdout is not None
-    told = process.stdout.read()
-    # Of this child alone; `wait` would throw it away.
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
+    peak_bytes = 0
+    while process.poll() is None:
+        peak_bytes = _peak_bytes(process.pid) or peak_bytes
+        time.sleep(_LOOK_EVERY_S)
+    told, _ = process.communicate()
     duration_s = time.perf_counter() - began_s
     if process.returncode:
         raise BenchmarkError(f"The backfill ended with {process.returncode}; {log} says why.")
-    return Filled(json.loads(told)["done"] / duration_s, usage.ru_maxrss * 1024)
+    return Filled(json.loads(told)["done"] / duration_s, peak_bytes)
+
+
+def _peak_bytes(pid: int) -> int:
+    """Most resident memory so far; 0 of a process that has ended.
+
+    `ru_maxrss` would be no less than this process's own memory: it is handed down when the child is made.
+    """
+    status = Path(f"/proc/{pid}/status").read_text()
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0

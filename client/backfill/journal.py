@@ -67,7 +67,11 @@ class Journal:
         """Make all rows durable that were written; the jobs whose results nobody needs any more."""
         taken, self._taken = self._taken, []
         answered, self._answered = self._answered, []
-        written_end = await self._run(self._save, taken)
+        try:
+            written_end = await self._run(self._save, taken)
+        except BaseException:
+            self._answered = answered + self._answered
+            raise
         self._answered += [one for one in answered if self.is_ordered and one[0] > written_end]
         self._unfreed += [job_id for end, job_id in answered if not (self.is_ordered and end > written_end)]
         return list(self._unfreed)

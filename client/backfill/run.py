@@ -72,6 +72,7 @@ class Run:
 
     def __init__(self, parts: Parts) -> None:
         self.stop = asyncio.Event()
+        self._is_over = asyncio.Event()
         self._parts = parts
         self._window = Window(parts.workers)
         self._tuner = Tuner(parts.bounds)
@@ -93,9 +94,10 @@ class Run:
             # What these files hold beyond the last save is not known.
             raise
         except BaseException:
+            # Whatever ended it: what has settled need not be done again.
             await self._save_the_rest()
             raise
-        await self._save()
+        await self._save(self._parts.client)
         await self._parts.journal.finish()
 
     def troubled(self, error: ClientError) -> None:
@@ -114,9 +116,11 @@ class Run:
                 feeder = Feeder(parts.source, parts.course, window, tuner, sender, scorer, fixed_rows)
                 collector = Collector(parts.client, parts.order, window, tuner, sender)
                 watcher = Watcher(parts.client, parts.order, parts.tally, tuner, parts.tell)
-                beside = [tasks.create_task(one) for one in (self._saving(), self._stopping(), watcher.run())]
+                beside = [tasks.create_task(one) for one in (self._stopping(), watcher.run())]
+                tasks.create_task(self._saving())
                 tasks.create_task(feeder.run())
                 await collector.run()
+                self._is_over.set()
                 for one in beside:
                     one.cancel()
         except BaseExceptionGroup as group:
@@ -127,14 +131,12 @@ class Run:
         raise Stopped("Stopped.")
 
     async def _saving(self) -> None:
-        while True:
-            await asyncio.sleep(_SAVE_S)
-            await self._save()
+        while not self._is_over.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_over.wait(), _SAVE_S)
+            await self._save(self._parts.client)
 
-    async def _save(self) -> None:
-        await self._free(self._parts.client)
-
-    async def _free(self, client: AsyncCeleriac) -> None:
+    async def _save(self, client: AsyncCeleriac) -> None:
         # Only after the rows are durable: until then the results are the only copy.
         job_ids = await self._parts.journal.save()
         if job_ids:
@@ -144,7 +146,7 @@ class Run:
     async def _save_the_rest(self) -> None:
         """What cannot be saved or freed now is done again, or freed, by the next run."""
         with suppress(ClientError):
-            await self._free(self._parts.client.patient(_LAST_FREE))
+            await self._save(self._parts.client.patient(_LAST_FREE))
 
 
 def _first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -156,7 +156,7 @@ def test_a_job_that_the_server_has_forgotten_is_run_again(backfill: Backfill) ->
 
 
 def test_more_failures_than_allowed_end_the_run_and_what_is_done_stays(backfill: Backfill) -> None:
-    backfill.server.fail = lambda x: "model_error" if x[-1, 0] >= 1000 else None
+    backfill.server.fail = fails_at({1000, 1001, 1002, 1003})
     stopped = backfill.run(most_failures=2)
     assert stopped.exit_code == 1
     assert stopped.stopped is not None
