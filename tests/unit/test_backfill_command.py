@@ -104,6 +104,20 @@ def test_a_dry_run_reads_everything_tries_a_few_rows_and_writes_nothing(
     assert len(server.jobs) == 1
 
 
+def test_an_input_without_rows_is_no_failure_not_even_of_a_dry_run(stand_in: StandIn, tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("")
+    assert [invoke(stand_in, rows, *more).exit_code for more in (("--dry-run",), ())] == [0, 0]
+
+
+def test_answers_come_as_those_of_the_signature_that_is_asked_for(
+    stand_in: StandIn, server: Server, rows: Path
+) -> None:
+    server.card |= {"kind": "classifier", "signatures": {"raw": {**server.card["signature"], "kind": None}}}
+    assert invoke(stand_in, rows, "--signature", "raw").exit_code == 0
+    assert json.loads(rows.with_name("out.jsonl").read_text().splitlines()[1]) == {"id": "1", "y": [3.0, 3.0, 3.0]}
+
+
 def test_a_dry_run_of_an_input_that_does_not_fit_ends_with_1(stand_in: StandIn, tmp_path: Path) -> None:
     np.save(tmp_path / "rows.npy", np.zeros((5, 7), "float32"))
     done = invoke(stand_in, tmp_path / "rows.npy", "--dry-run")
