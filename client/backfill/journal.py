@@ -66,8 +66,10 @@ class Journal:
     async def save(self) -> Sequence[str]:
         """Make all rows durable that were written; the jobs whose results nobody needs any more."""
         taken, self._taken = self._taken, []
-        answered, self._answered = self._answered, []
+        answered = list(self._answered)
+        # Cancelled in here, the next save names these again: that a result is deleted twice does no harm.
         written_end = await self._run(self._save, taken)
+        self._answered = self._answered[len(answered) :]
         self._answered += [one for one in answered if self.is_ordered and one[0] > written_end]
         self._unfreed += [job_id for end, job_id in answered if not (self.is_ordered and end > written_end)]
         return list(self._unfreed)
@@ -92,4 +94,6 @@ class Journal:
         self._thread.shutdown()
 
     async def _run(self, step: Callable[_P, _T], *args: _P.args, **named: _P.kwargs) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: step(*args, **named))
+        doing = asyncio.get_running_loop().run_in_executor(self._thread, lambda: step(*args, **named))
+        # Whoever waits for it may be cancelled; the step is not, also where its turn has not come.
+        return await asyncio.shield(doing)
