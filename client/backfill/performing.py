@@ -99,7 +99,9 @@ def perform(request: Request, server: Server, progress: Progress) -> Summary:
             has_pictures = fit.takes_pictures and _has_pictures(source)
             # Pictures of a job are given one by one to a model that takes one row.
             fixed_rows = None if has_pictures and fit.fixed_rows == 1 else fit.fixed_rows
-            order = Order(request.model, version, request.options, not has_documents(card), fixed_rows)
+            order = Order(
+                request.model, version, request.options, not has_documents(card, request.options.signature), fixed_rows
+            )
             tally = _tally(request, source, state)
             prepared = Prepared(request, server, card, order, source, checkpoint, state, tally, has_pictures)
             return _perform(prepared, progress)
