@@ -52,7 +52,7 @@ def pinned_version(card: Mapping[str, Any], asked: str | None) -> int:
         ClientError: There is none.
     """
     versions, labels = card.get("versions") or [], card.get("labels_of_versions") or {}
-    number = labels.get(asked) or (int(asked) if asked and asked.isdigit() else None)
+    number = labels.get(asked) or (int(asked) if asked and asked.isdecimal() else None)
     found = card.get("version") if asked is None else number
     if found is None or (versions and found not in versions):
         known = ", ".join(map(str, [*versions, *labels])) or "none"
