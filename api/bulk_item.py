@@ -43,14 +43,14 @@ class Refused:
     line_ids: Sequence[str | None] = ()
 
 
-def check_count(items: int, of: str) -> None:
+def check_count(items: int, of: str, most: int = MAX_ITEMS) -> None:
     """Refuse a request with too many items.
 
     Raises:
-        InvalidBody: more than `MAX_ITEMS`.
+        InvalidBody: more than `most`.
     """
-    if items > MAX_ITEMS:
-        raise InvalidBody("body", f"at most {MAX_ITEMS} {of} in one request", f"{items}")
+    if items > most:
+        raise InvalidBody("body", f"at most {most} {of} in one request", f"{items}")
 
 
 class Run(Protocol[T_contra]):

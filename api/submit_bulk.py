@@ -13,7 +13,7 @@ from api import idempotency
 from api.accepted_types import FORM, check_takes_pictures
 from api.auth import owner
 from api.bulk_arrays import cut_arrays
-from api.bulk_item import Item
+from api.bulk_item import Item, check_count
 from api.bulk_lines import JSON_LINES, cut_lines
 from api.bulk_pictures import cut_pictures
 from api.bulk_submission import BulkSubmission, Entry
@@ -100,7 +100,9 @@ def _read_items(asked: _Asked) -> Iterator[Item]:
     mimetype, limits, signature = request.mimetype, services().settings, asked.wanted.signature
     if mimetype == FORM:
         check_takes_pictures(asked.choice.card, [asked.wanted])
-        return cut_pictures(form_pictures(), signature, asked.rows_per_job, limits.max_image_pixels)
+        pictures = form_pictures()
+        check_count(len(pictures), "pictures", MAX_FORM_PICTURES)
+        return cut_pictures(pictures, signature, asked.rows_per_job, limits.max_image_pixels)
     if mimetype in ARRAY_TYPES:
         return cut_arrays(mimetype, read_bytes(), signature, asked.rows_per_job, limits.max_body_bytes)
     if mimetype in JSON_LINES:

@@ -50,7 +50,7 @@ def submitting_many(
     Raises:
         ClientError: Nothing of the request was taken.
     """
-    key = idempotency_key or str(uuid.uuid4())
+    key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
     asked = call.bulk_call(model, payload, options, rows_per_job, version, key)
     accepted = 0
     streak = Streak(procedures.patience, procedures.on_trouble)

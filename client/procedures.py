@@ -71,7 +71,7 @@ class Procedures:
     ) -> Steps[JobRecord]:
         """Submit one job; its record."""
         payload = yield from self.payload(model, given, content_type, options.signature)
-        key = idempotency_key or str(uuid.uuid4())
+        key = str(uuid.uuid4()) if idempotency_key is None else idempotency_key
         return JobRecord.from_json((yield from self.ask_json(call.submit_call(model, payload, options, version, key))))
 
     def payload(

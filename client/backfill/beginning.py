@@ -40,8 +40,9 @@ def begin_or_resume(
     """
     output_opener(output)
     files = OutputFiles(output)
+    there = {path for path in (*files.written, files.checkpoint) if _is_there(path)}
     _refuse_inputs(files, inputs)
-    if not restart and not files.checkpoint.exists():
+    if not restart and files.checkpoint not in there:
         _refuse_what_is_there(files)
     checkpoint = open_checkpoint(files.checkpoint, restart)
     try:
@@ -81,10 +82,18 @@ def _loaded(checkpoint: Checkpoint) -> RunState:
 
 def _refuse_what_is_there(files: OutputFiles) -> None:
     for path in files.written:
-        if path.exists() or path.is_symlink():
+        if _is_there(path):
             raise OutputError(
                 f"{path} exists already and has no checkpoint. Name another output, or replace it with --restart."
             )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_symlink() or path.exists()
+    except OSError as error:
+        # A name that is too long, a folder that may not be entered.
+        raise OutputError(f"{path} cannot be written: {error.strerror}. Name another output.") from None
 
 
 def _refuse_inputs(files: OutputFiles, inputs: Sequence[str]) -> None:
@@ -102,7 +111,7 @@ def _is_same(path: Path, name: str) -> bool:
 
 
 def _tidy_finished(files: OutputFiles) -> None:
-    if not files.output.exists():
+    if not _is_there(files.output):
         raise OutputError(
             f"{files.output} is missing, although its backfill has finished. Put it back, or begin anew with --restart."
         )

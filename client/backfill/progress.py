@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from contextlib import suppress
 from time import monotonic
 from typing import Protocol
 
+import click
 from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -71,8 +72,9 @@ class Lines:
         """Nothing is left open."""
 
     def _print(self, text: str) -> None:
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        # A log whose disk is full, or whose reader has left, is no reason to stop.
+        with suppress(OSError):
+            click.echo(text, err=True)
 
 
 class Bar:

@@ -79,8 +79,8 @@ class Run:
 
     @property
     def jobs_left(self) -> int:
-        """How many jobs are on the server, or on their way there."""
-        return self._window.jobs
+        """How many jobs are on the server."""
+        return len(self._window.taken)
 
     async def to_end(self) -> None:
         """Return when each row is in the output or the error file, and these are complete.

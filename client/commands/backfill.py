@@ -107,7 +107,9 @@ def backfill(
 
 
 def _progress() -> Progress:
-    return Bar(Console(stderr=True)) if sys.stderr.isatty() else Lines()
+    # There is none where the shell has closed it.
+    has_terminal = sys.stderr is not None and sys.stderr.isatty()
+    return Bar(Console(stderr=True)) if has_terminal else Lines()
 
 
 def _tell(found: Summary | Findings, as_json: bool) -> None:

@@ -216,10 +216,13 @@ def test_what_is_wrong_with_the_whole_request_is_4xx_and_stores_nothing(
     assert not client.keys("celeriac:job:*")
 
 
-def test_more_pictures_than_a_request_may_have_are_413_with_the_limit(http: FlaskClient) -> None:
+def test_more_pictures_than_a_request_may_have_are_refused_with_the_limit(http: FlaskClient) -> None:
     answer = post_bulk(http, form(*([b"x"] * 2_020)), FORM, model="boxes")
     assert error_type(answer, 413) == "body_too_large"
     assert "2016 parts" in answer.json["error"]["message"]
+    answer = post_bulk(http, form(*([b"x"] * 2_001)), FORM, model="boxes")
+    assert error_type(answer, 400) == "invalid_body"
+    assert "at most 2000 pictures" in answer.json["error"]["message"]
     assert post_bulk(http, form(*([png()] * 100)), FORM, model="boxes").json["accepted"] == 100
 
 

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 
 from client.cli import main
 from tests.unit.backfill_server import Server
-from tests.unit.client_stand_in import StandIn
+from tests.unit.client_stand_in import Answer, StandIn
 
 ROOT = Path(__file__).parents[2]
 ROWS = 400
@@ -40,17 +40,20 @@ def rows(tmp_path: Path) -> Path:
     return path
 
 
-def arguments(stand_in: StandIn, rows: Path, *more: str) -> list[str]:
+def arguments(stand_in: StandIn, rows: Path, *more: str, inputs: str = "") -> list[str]:
     output = str(rows.with_name("out.jsonl"))
-    return ["backfill", str(rows), "--model", "linear", "--output", output, "--url", stand_in.url, *more]
+    return ["backfill", inputs or str(rows), "--model", "linear", "--output", output, "--url", stand_in.url, *more]
 
 
 def invoke(stand_in: StandIn, rows: Path, *more: str) -> Result:
     return CliRunner().invoke(main, arguments(stand_in, rows, *more))
 
 
-def start(stand_in: StandIn, rows: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", "from client.cli import main; main()", *arguments(stand_in, rows, *more)]
+def start(stand_in: StandIn, rows: Path, *more: str, inputs: str = "", before: str = ":") -> subprocess.Popen[str]:
+    """The command in a process of its own; `before` is what its shell does first."""
+    told = arguments(stand_in, rows, *more, inputs=inputs)
+    command = [sys.executable, "-c", "from client.cli import main; main()", *told]
+    command = ["bash", "-c", f'{before}; exec "$@"', "bash", *command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=rows.parent
@@ -149,3 +152,49 @@ def test_ctrl_c_stops_and_says_how_to_go_on_and_no_row_is_run_twice(
     assert invoke(stand_in, rows).exit_code == 0
     assert ids(rows) == list(range(ROWS))
     assert set(server.rows_run.values()) == {1}
+
+
+@pytest.mark.parametrize("options", [[], ["--restart"]])
+def test_an_output_whose_name_is_too_long_is_refused_with_a_sentence(
+    stand_in: StandIn, rows: Path, options: list[str]
+) -> None:
+    output = rows.with_name("a" * 245 + ".jsonl")
+    done = invoke(stand_in, rows, "--output", str(output), *options)
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert "cannot be written: File name too long." in done.stderr
+    assert list(rows.parent.iterdir()) == [rows]
+
+
+def test_a_version_that_only_looks_like_a_number_is_told_as_unknown(stand_in: StandIn, rows: Path) -> None:
+    done = invoke(stand_in, rows, "--version", "²")
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert "has no version ²; it has 1." in done.stderr
+
+
+def test_a_closed_standard_input_is_told(stand_in: StandIn, rows: Path) -> None:
+    with start(stand_in, rows, "--format", "npy", inputs="-", before="exec 0<&-") as process:
+        errors = process.communicate(timeout=20)[1]
+    assert process.returncode == 1
+    assert errors == "Standard input is closed; expected the rows there. Give them, or name a file.\n"
+
+
+@pytest.mark.parametrize("before", ["exec 2>&-", "exec 2>/dev/full"])
+def test_a_run_whose_messages_nobody_can_read_goes_to_its_end(
+    stand_in: StandIn, server: Server, rows: Path, before: str
+) -> None:
+    server.card |= {"paused": True}  # what the run wants to say
+    with start(stand_in, rows, before=before) as process:
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert ids(rows) == list(range(ROWS))
+
+
+def test_jobs_that_the_server_did_not_take_are_not_told_to_be_left_there(
+    stand_in: StandIn, server: Server, rows: Path
+) -> None:
+    refusal = {"error": {"type": "invalid_parameter", "message": "parameters.tag: expected another."}}
+    server.refuse = lambda x: Answer.of(refusal, 400)
+    done = invoke(stand_in, rows)
+    assert done.exit_code == 1
+    assert "parameters.tag: expected another." in done.stderr
+    assert "left on the server" not in done.stderr

@@ -230,3 +230,15 @@ def test_a_server_that_cuts_connections_gets_each_row_once(backfill: Backfill) -
         assert backfill.run(limit=500).exit_code == 0
     assert backfill.answered() == list(range(500))
     assert set(backfill.server.rows_run.values()) == {1}
+
+
+def test_a_signature_that_answers_with_arrays_is_asked_for_arrays(backfill: Backfill) -> None:
+    # Given a classifier with another signature
+    backfill.server.card |= {
+        "kind": "classifier",
+        "signatures": {"embed": {**backfill.server.card["signature"], "kind": "tensors"}},
+    }
+    # When rows go through that one
+    assert backfill.run(options=JobOptions(lane="bulk", signature="embed")).exit_code == 0
+    # Then the stand-in, which has arrays alone, was asked for these
+    assert backfill.answered() == list(range(ROWS))

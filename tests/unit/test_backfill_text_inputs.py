@@ -317,8 +317,20 @@ def test_strings_may_be_bytes_in_base64_but_end_in_no_zero(tmp_path: Path) -> No
 
 
 def test_ids_of_lines_must_be_unique_also_where_some_have_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'1' stands in row 0 and in row 1"):
-        open_source(write(tmp_path / "x.jsonl", '{"id": 1, "x": 0}\n{"x": 0}\n'), fit_of("float32"))
+    with pytest.raises(InputError, match="'1' stands in row 0 and in row 2"):
+        open_source(
+            write(tmp_path / "x.jsonl", '{"id": 1, "x": 0}\n{"x": 0}\n{"id": "1", "x": 0}\n'), fit_of("float32")
+        )
+
+
+def test_lines_without_an_id_do_not_take_the_number_that_is_the_id_of_another(tmp_path: Path) -> None:
+    # Given ids that count from 1, a line that is damaged and one that has none
+    name = write(tmp_path / "x.jsonl", '{"id": 1, "x": 0}\n{"id": 2,\n{"id": 3, "x": 0}\n{"x": 0}\n{"id": 4, "x": 0}\n')
+    # When they are read
+    rows = read_all(open_source(name, fit_of("float32")))
+    # Then each row has a key of its own
+    assert keys_of(rows) == ["1", "row 1", "3", "row 3", "4"]
+    assert list(refusals_of(rows)) == [1]
 
 
 def test_a_field_that_is_asked_for_as_id_must_be_in_each_line(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, groupby, islice
 from pathlib import Path
 
@@ -33,17 +33,27 @@ def open_json_lines(path: Path, fit: Fit, options: ReadOptions) -> BlockSource:
     """
     check_encoding(options.encoding)
     lines = JsonLines(path, fit, options)
-    keys = lines.keys if options.id_column is not None or lines.has_ids() else None
+    if options.id_column is not None or lines.has_ids():
+        lines = replace(lines, has_keys=True)
+    keys = lines.keys if lines.has_keys else None
     return BlockSource(file_fingerprint(path), lines.count_rows(), (), lines.blocks, keys)
 
 
 @dataclass(frozen=True)
 class JsonLines:
-    """A JSON Lines file. Blank lines are no rows."""
+    """A JSON Lines file. Blank lines are no rows.
+
+    Attributes:
+        path: Where it is.
+        fit: What the model takes.
+        options: How it is read.
+        has_keys: Whether its lines name their keys; else their numbers are.
+    """
 
     path: Path
     fit: Fit
     options: ReadOptions
+    has_keys: bool = False
 
     def count_rows(self) -> int | None:
         """How many lines it has; None where counting would take long."""
@@ -100,4 +110,5 @@ class JsonLines:
     def _key(self, position: int, line: Line) -> str:
         if line.key is not None:
             return line.key
-        return str(position) if self.options.id_column is None else unread_key(position)
+        # Where keys are read a number may be another line's.
+        return unread_key(position) if self.has_keys else str(position)

@@ -87,7 +87,7 @@ def open_source(
     if format is not None and format not in FORMATS:
         raise InputError(f"The format {format!r} is not known; expected one of {', '.join(FORMATS)}.")
     if listed == [STANDARD_INPUT]:
-        source = _open_standard_input(fit, options, format, stdin or sys.stdin.buffer, spool_folder)
+        source = _open_standard_input(fit, options, format, stdin or _standard_input(), spool_folder)
     else:
         source = _open_names(listed, fit, options, format)
     try:
@@ -117,6 +117,12 @@ def _open_names(names: Sequence[str], fit: Fit, options: ReadOptions, format: st
         what = "is no file" if path.exists() else "does not exist"
         raise InputError(f"{path} {what}; expected a {kind} file.")
     return _marked(_opener(kind)(path, fit, options), kind, options)
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise InputError("Standard input is closed; expected the rows there. Give them, or name a file.")
+    return sys.stdin.buffer
 
 
 def _open_standard_input(
