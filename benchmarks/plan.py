@@ -38,6 +38,14 @@ class Plan:
     depth_claims: int = 4_000
     growth_jobs: int = 200_000
     growth_warm_up: int = 20_000
+    backfill_rows: int = 100_000
+    backfill_pictures: int = 8_000
+    backfill_memory_rows: tuple[int, int] = (10_000, 1_000_000)
+    one_by_one_jobs: int = 1_000
+    #: Jobs of one client beside a backfill, and as many without.
+    beside_jobs: int = 400
+    #: More pictures than a backfill gets through meanwhile.
+    beside_pictures: int = 40_000
 
     def jobs_of(self, model: str, contestant: str) -> int:
         """Jobs of one drain."""
@@ -75,4 +83,10 @@ def quick(pairs: int) -> Plan:
         depth_claims=1_000,
         growth_jobs=3_000,
         growth_warm_up=500,
+        backfill_rows=5_000,
+        backfill_pictures=600,
+        backfill_memory_rows=(1_000, 20_000),
+        one_by_one_jobs=50,
+        beside_jobs=30,
+        beside_pictures=10_000,
     )
