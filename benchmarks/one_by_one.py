@@ -43,19 +43,17 @@ def ask(url: str, model: str, inputs: str, jobs: int, into: str) -> dict[str, An
 
 
 def batch(url: str, model: str, tag: str) -> dict[str, Any]:
-    """How long the worker computed each of the latest jobs with a tag, the middle one; 0 when none has ended."""
+    """How long the worker computed each of the latest jobs with a tag, the middle one, and which of them is newest."""
     with Celeriac(url) as client:
-        records = (
-            job.record for _, job in zip(range(_LOOKED_AT_JOBS), client.jobs(model=model, tag=tag), strict=False)
-        )
-        times_ms = [record["compute_ms"] for record in records if record.get("compute_ms")]
-    return {"batch_ms": median(times_ms) if times_ms else 0.0, "jobs": len(times_ms)}
+        records = [job.record for job in islice(client.jobs(model=model, tag=tag), _LOOKED_AT_JOBS)]
+    times_ms = {record["id"]: record["compute_ms"] for record in records if record.get("compute_ms")}
+    return {"batch_ms": median(times_ms.values()) if times_ms else 0.0, "newest": next(iter(times_ms), None)}
 
 
-def queued(url: str, model: str) -> dict[str, Any]:
-    """How many jobs wait."""
+def waiting(url: str, model: str) -> dict[str, Any]:
+    """How many jobs wait or run."""
     with Celeriac(url) as client:
-        return {"queued": client.model(model)["queued"]}
+        return {"jobs": sum(1 for status in ("queued", "running") for _ in client.jobs(model=model, status=status))}
 
 
 def _inputs(path: Path) -> list[Any]:
@@ -65,4 +63,4 @@ def _inputs(path: Path) -> list[Any]:
 
 
 if __name__ == "__main__":
-    serve({"ask": ask, "batch": batch, "queued": queued})
+    serve({"ask": ask, "batch": batch, "waiting": waiting})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -31,7 +32,7 @@ def link_pictures(pictures: Path, folder: Path, count: int) -> None:
         os.link(pictures / f"{number % DIFFERENT:06}.jpg", folder / f"{number:06}.jpg")
 
 
-def _pixels(random: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+def _pixels(random: np.random.Generator) -> np.ndarray[Any, Any]:
     """A colour, under shapes of all sizes: what makes a JPEG as large, and as slow to decode, as a photograph is."""
     pixels = np.broadcast_to(random.uniform(60, 195, 3), (SIZE[1], SIZE[0], 3)).astype("float32")
     for cells, height in ((2, 50), (8, 25), (32, 20), (125, 15), (375, 8)):
@@ -39,7 +40,7 @@ def _pixels(random: np.random.Generator) -> np.ndarray[tuple[int, ...], np.dtype
     return np.clip(pixels, 0, 255).astype("uint8")
 
 
-def _noise(random: np.random.Generator, cells: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
+def _noise(random: np.random.Generator, cells: int) -> np.ndarray[Any, Any]:
     """Values around 0, of a grid so many cells high, smoothly between them; the same for all colours, almost."""
     grid = random.uniform(-1, 1, (cells, cells, 1)) + random.uniform(-0.3, 0.3, (cells, cells, 3))
     layers = [Image.fromarray(grid[:, :, i].astype("float32")).resize(SIZE, Image.Resampling.BICUBIC) for i in range(3)]

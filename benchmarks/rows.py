@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from benchmarks.backfill_rows import backfill_jpeg, backfill_memory, backfill_tiny
+from benchmarks.beside_row import backfill_beside
 from benchmarks.depth_row import growth_cost
 from benchmarks.drain_rows import drain_tiny, drain_tiny_queues
 from benchmarks.http_rows import http_1_tiny, http_64_small, http_64_tiny
@@ -30,4 +31,5 @@ ROWS: Mapping[str, Callable[[Rig], RowResult]] = {
     "backfill-tiny": backfill_tiny,
     "backfill-jpeg": backfill_jpeg,
     "backfill-memory": backfill_memory,
+    "backfill-beside": backfill_beside,
 }
