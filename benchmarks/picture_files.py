@@ -37,7 +37,7 @@ def _pixels(random: np.random.Generator) -> np.ndarray[Any, Any]:
     pixels = np.broadcast_to(random.uniform(60, 195, 3), (SIZE[1], SIZE[0], 3)).astype("float32")
     for cells, height in ((2, 50), (8, 25), (32, 20), (125, 15), (375, 8)):
         pixels += height * _noise(random, cells)
-    return np.clip(pixels, 0, 255).astype("uint8")
+    return np.asarray(np.clip(pixels, 0, 255), "uint8")
 
 
 def _noise(random: np.random.Generator, cells: int) -> np.ndarray[Any, Any]:
