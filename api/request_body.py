@@ -11,12 +11,15 @@ from flask import Request, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from api.errors import InvalidBody, MalformedJson, UnsupportedMediaType
+from api.picture_form import PictureFormParser
 
 JSON = "application/json"
 
 
 class MemoryRequest(Request):
     """A request whose uploaded files stay in memory; werkzeug would write those above 500 kB to disk."""
+
+    form_data_parser_class = PictureFormParser
 
     def _get_file_stream(self, *_: Any, **__: Any) -> BytesIO:
         return BytesIO()

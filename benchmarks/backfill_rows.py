@@ -1,178 +1,118 @@
-"""The rows about backfills: how fast they are, how much memory they have, and what people beside them feel."""
+"""The rows about `celeriac backfill`: how fast it is, how much memory it takes, and whom it keeps waiting."""
 
 from __future__ import annotations
 
-import statistics
-import subprocess
-import sys
-import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchmarks.backfill_inputs import write_pictures, write_rows
-from benchmarks.backfill_run import Filled, command, fill
-from benchmarks.contestant import ROOT
+from benchmarks.backfill import Backfill, Task, backfill, details
 from benchmarks.contestants.celeriac.adapter import CELERIAC
-from benchmarks.errors import BenchmarkError
-from benchmarks.http_system import Load, Served, run_load, serving
+from benchmarks.http_system import Served, serving
 from benchmarks.partner import Partner
+from benchmarks.picture_files import link_pictures
 from benchmarks.rig import Rig
-from benchmarks.verdict import Measure, RowResult, Samples, ratios, wrong_answers
-from client import Celeriac
+from benchmarks.verdict import Measure, RowResult, Samples, ratios
 
-_MIB = 1024 * 1024
-(_WAY,) = CELERIAC.ways
-
-#: Decoders round differently, and so do networks then.
-_TOLERANCE = 0.05
+#: Before the clock starts: the connection is open then, and the API has seen the model.
+_WARM_UP_JOBS = 50
 
 
-def backfill_rows(rig: Rig) -> RowResult:
-    """Rows/s of a backfill, over those of submitting and waiting one by one with the same client."""
+def backfill_tiny(rig: Rig) -> RowResult:
+    """Rows/s over those of a client that submits, waits and fetches one row after the other."""
     rig.broker.empty()
-    given, output = rig.folder / "rows.npy", rig.folder / "rows.npz"
-    write_rows(rig.inputs("tiny"), rig.plan.backfill_rows, given)
-    fills: list[Filled] = []
-    one_by_one: list[float] = []
-    with serving(rig, CELERIAC, "tiny") as served:
+    runs: list[Backfill] = []
+    singles: list[dict[str, Any]] = []
+    task = _tiny_task(rig, rig.plan.backfill_rows)
+    with serving(rig, CELERIAC, task.model) as served, rig.one_by_one() as client:
+        ask_one_by_one(rig, client, served, task, _WARM_UP_JOBS)
         for _ in range(rig.plan.pairs):
-            one_by_one.append(_one_by_one(rig, served))
-            fills.append(_fill(rig, served, "tiny", given, output))
-            _check(rig, "tiny", output)
-    measures = (Measure("one by one", ratios([one.rows_per_s for one in fills], one_by_one), at_least=50),)
-    details = {"backfill": _details(fills), "one by one": {"rate": Samples("rows/s", tuple(one_by_one))}}
-    return RowResult("backfill-rows", measures, "all answers equal the in-process model's", details)
-
-
-def backfill_pictures(rig: Rig) -> RowResult:
-    """Rows/s of a backfill of JPEGs, over those of a loop in one process."""
+            singles.append(ask_one_by_one(rig, client, served, task, rig.plan.one_by_one_jobs))
+            runs.append(backfill(rig, served, task))
     rig.broker.empty()
-    folder, output, expected = rig.folder / "pictures", rig.folder / "pictures.npz", rig.folder / "loop.npy"
-    write_pictures(rig.inputs("small"), rig.plan.backfill_pictures, folder)
-    fills: list[Filled] = []
-    loops: list[float] = []
-    with serving(rig, CELERIAC, "small") as served, _loop(rig) as loop:
+    rates = [one["rows_per_s"] for one in singles]
+    measures = (Measure("one by one", ratios([one.rows_per_s for one in runs], rates), at_least=50),)
+    shown = {"celeriac backfill": details(runs), "one by one": {"rate": Samples("rows/s", tuple(rates))}}
+    answers = sum(one.answers for one in runs) + sum(one["answers"] for one in singles)
+    return RowResult("backfill-tiny", measures, _checked(answers), shown)
+
+
+def backfill_jpeg(rig: Rig) -> RowResult:
+    """Pictures, rows/s over a loop that decodes and predicts in one process."""
+    rig.broker.empty()
+    runs: list[Backfill] = []
+    loops: list[dict[str, Any]] = []
+    with rig.picture_loop("small") as loop, serving(rig, CELERIAC, "small") as served:
+        task = picture_task(rig, loop, "jpeg", rig.plan.backfill_pictures)
         for _ in range(rig.plan.pairs):
-            loops.append(loop.ask("loop", folder=str(folder), width=96, height=96, into=str(expected))["rows_per_s"])
-            fills.append(_fill(rig, served, "small", folder, output))
-    apart = float(np.abs(np.load(expected) - _answers(output)).mean())
-    if apart > _TOLERANCE:
-        raise BenchmarkError(f"The backfill's answers are {apart:.3f} from the loop's on average.")
-    measures = (Measure("the loop in one process", ratios([one.rows_per_s for one in fills], loops), at_least=0.80),)
-    details = {"backfill": _details(fills), "loop": {"rate": Samples("rows/s", tuple(loops))}}
-    return RowResult("backfill-pictures", measures, f"answers are {apart:.4f} from the loop's on average", details)
+            loops.append(_run_loop(rig, loop, task))
+            runs.append(backfill(rig, served, task))
+    rig.broker.empty()
+    share = ratios([one.rows_per_s for one in runs], [one["rows_per_s"] for one in loops])
+    shown = {
+        "celeriac backfill": details(runs),
+        "in-process loop": {
+            "rate": Samples("rows/s", tuple(one["rows_per_s"] for one in loops)),
+            "CPU": Samples("µs a row", tuple(one["cpu_us"] for one in loops)),
+        },
+    }
+    answers = sum(one.answers for one in runs) + sum(one["answers"] for one in loops)
+    measures = (Measure("the in-process loop", share, at_least=0.80),)
+    return RowResult("backfill-jpeg", measures, _checked(answers), shown)
 
 
 def backfill_memory(rig: Rig) -> RowResult:
-    """Peak memory over a hundred times as many rows."""
+    """The command's greatest memory with many rows over that with few."""
     rig.broker.empty()
-    sizes = (rig.plan.backfill_many_rows // 100, rig.plan.backfill_many_rows)
-    fills: dict[int, list[Filled]] = {rows: [] for rows in sizes}
-    with serving(rig, CELERIAC, "tiny") as served:
-        for rows in sizes:
-            write_rows(rig.inputs("tiny"), rows, rig.folder / f"{rows}.npy")
+    few, many = (_tiny_task(rig, rows) for rows in rig.plan.backfill_memory_rows)
+    runs: dict[int, list[Backfill]] = {few.rows: [], many.rows: []}
+    with serving(rig, CELERIAC, few.model) as served:
         for _ in range(rig.plan.pairs):
-            for rows in sizes:
-                output = rig.folder / f"{rows}.npz"
-                fills[rows].append(_fill(rig, served, "tiny", rig.folder / f"{rows}.npy", output))
-                _check(rig, "tiny", output)
-    few, many = ([float(one.peak_bytes) for one in fills[rows]] for rows in sizes)
-    measures = (Measure(f"{sizes[1]:,} rows over {sizes[0]:,}", ratios(many, few), at_most=1.2),)
-    details = {f"{rows:,} rows": _details(own) for rows, own in fills.items()}
-    return RowResult("backfill-memory", measures, "all answers equal the in-process model's", details)
-
-
-def backfill_beside(rig: Rig) -> RowResult:
-    """How much later an interactive job is answered while a backfill runs, beyond two batches: the p99's."""
+            for task in (few, many):
+                runs[task.rows].append(backfill(rig, served, task))
     rig.broker.empty()
-    folder = rig.folder / "beside"
-    write_pictures(rig.inputs("small"), rig.plan.backfill_pictures, folder)
-    alone: list[Load] = []
-    beside: list[Load] = []
-    batches_ms: list[float] = []
-    with serving(rig, CELERIAC, "small") as served, rig.load_generator() as client:
-        total = rig.plan.http_one_client
-        run_load(rig, client, served, _WAY, "small", 1, rig.plan.http_warm_up)
-        for _ in range(rig.plan.pairs):
-            batches_ms.append(_batch_ms(rig, served))
-            alone.append(run_load(rig, client, served, _WAY, "small", 1, total))
-            with _Filling(rig, served, folder):
-                beside.append(run_load(rig, client, served, _WAY, "small", 1, total))
-    growths = [after.p99_ms - before.p99_ms for before, after in zip(alone, beside, strict=True)]
-    beyond = tuple(growth - 2 * batch for growth, batch in zip(growths, batches_ms, strict=True))
-    measures = (Measure("p99's growth beyond two batches", Samples("ms", beyond, digits=1), at_most=20),)
-    details = {
-        "alone": {"p99": Samples("ms", tuple(one.p99_ms for one in alone), digits=1)},
-        "beside a backfill": {"p99": Samples("ms", tuple(one.p99_ms for one in beside), digits=1)},
-        "a full batch": {"computed in": Samples("ms", tuple(batches_ms), digits=1)},
-    }
-    return RowResult("backfill-beside", measures, "all interactive answers equal the in-process model's", details)
+    peaks = {rows: [one.peak_bytes for one in own] for rows, own in runs.items()}
+    measures = (Measure(f"of {few.rows:,} rows", ratios(peaks[many.rows], peaks[few.rows]), at_most=1.2),)
+    shown = {f"{rows:,} rows": details(own) for rows, own in runs.items()}
+    answers = sum(one.answers for own in runs.values() for one in own)
+    return RowResult("backfill-memory", measures, _checked(answers), shown)
 
 
-class _Filling:
-    """A backfill that goes on as long as its block, over the same pictures again and again."""
-
-    def __init__(self, rig: Rig, served: Served, folder: Path) -> None:
-        argv = command("small", folder, rig.folder / "beside.npz", served.port)
-        loop = "import subprocess, sys\nwhile True: subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL)"
-        self._argv = [sys.executable, "-c", loop, *argv]
-        self._log = rig.folder / "beside.log"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> None:
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(self._argv, cwd=ROOT, stderr=log, process_group=0)
-        # Until it has begun, and found out how many pictures a job gets.
-        time.sleep(5.0)
-
-    def __exit__(self, *_: object) -> None:
-        assert self._process is not None
-        subprocess.run(["kill", "-KILL", f"-{self._process.pid}"], check=True)
-        self._process.wait()
+def ask_one_by_one(rig: Rig, client: Partner, served: Served, task: Task, jobs: int) -> dict[str, Any]:
+    """One load of a single client, with its answers checked: rates, latencies, and how many answers there were."""
+    into = rig.folder / "one-by-one.npy"
+    told = client.ask("ask", url=served.url, model=task.model, inputs=str(task.inputs), jobs=jobs, into=str(into))
+    return {**told, "rows_per_s": jobs / told["seconds"], "answers": rig.check("one by one", task.answers, into)}
 
 
-def _fill(rig: Rig, served: Served, model: str, given: Path, output: Path) -> Filled:
-    return fill(command(model, given, output, served.port), rig.environment(model), rig.folder / "backfill.log")
+def picture_task(rig: Rig, loop: Partner, name: str, count: int) -> Task:
+    """A folder with so many pictures."""
+    pictures, folder = rig.models / "pictures", rig.folder / name
+    loop.ask("prepare", pictures=str(pictures), answers=str(rig.models / "pictures-answers.npy"))
+    link_pictures(pictures, folder, count)
+    return Task("small", folder, count, "pictures")
 
 
-def _one_by_one(rig: Rig, served: Served) -> float:
-    rows = np.load(rig.inputs("tiny"))[: rig.plan.backfill_one_by_one]
-    with Celeriac(f"http://127.0.0.1:{served.port}") as client:
-        began_s = time.perf_counter()
-        for row in rows:
-            client.submit("tiny", row[None]).result()
-        return len(rows) / (time.perf_counter() - began_s)
+def _run_loop(rig: Rig, loop: Partner, task: Task) -> dict[str, Any]:
+    into = rig.folder / "picture-loop.npy"
+    told = loop.ask("measure", pictures=str(task.inputs), into=str(into))
+    return {**told, "answers": rig.check("the in-process loop", task.answers, into)}
 
 
-def _batch_ms(rig: Rig, served: Served) -> float:
-    """How long the model computes a full batch when nobody else is there."""
-    with Celeriac(f"http://127.0.0.1:{served.port}") as client:
-        rows = np.load(rig.inputs("small"))[: int(client.model("small")["batching"]["max_batch_size"])]
-        jobs = [client.submit("small", rows).wait() for _ in range(5)]
-    return statistics.median(float(job.record["compute_ms"]) for job in jobs)
+def _tiny_task(rig: Rig, rows: int) -> Task:
+    return Task("tiny", _repeated(rig.inputs("tiny"), rig.folder / f"{rows}-rows.npy", rows), rows, "tiny")
 
 
-def _loop(rig: Rig) -> Partner:
-    argv = [sys.executable, "-m", "benchmarks.picture_loop"]
-    return Partner(argv, rig.environment("small"), rig.folder / "picture-loop.log")
+def _repeated(source: Path, file: Path, rows: int) -> Path:
+    """So many rows: those of `source` over and over."""
+    inputs = np.load(source)
+    written = np.lib.format.open_memmap(file, "w+", inputs.dtype, (rows, *inputs.shape[1:]))
+    for start in range(0, rows, len(inputs)):
+        written[start : start + len(inputs)] = inputs[: rows - start]
+    written.flush()
+    return file
 
 
-def _answers(output: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-    with np.load(output) as members:
-        (name,) = (name for name in members.files if name != "id")
-        answers: np.ndarray[tuple[int, ...], np.dtype[np.float32]] = members[name]
-    return answers
-
-
-def _check(rig: Rig, model: str, output: Path) -> None:
-    wrong = wrong_answers(np.load(rig.models / f"{model}-answers.npy"), _answers(output))
-    if wrong:
-        raise BenchmarkError(f"{wrong} answers of the backfill of {model} are not the in-process model's.")
-
-
-def _details(fills: list[Filled]) -> dict[str, Samples]:
-    return {
-        "rate": Samples("rows/s", tuple(one.rows_per_s for one in fills)),
-        "peak memory": Samples("MiB", tuple(one.peak_bytes / _MIB for one in fills)),
-    }
+def _checked(answers: int) -> str:
+    return f"all {answers:,} answers equal the in-process model's"

@@ -26,6 +26,11 @@ class Served:
     web: Process
     port: int
 
+    @property
+    def url(self) -> str:
+        """Where it is asked."""
+        return f"http://127.0.0.1:{self.port}"
+
 
 @dataclass(frozen=True)
 class Load:

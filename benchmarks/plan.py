@@ -39,11 +39,13 @@ class Plan:
     growth_jobs: int = 200_000
     growth_warm_up: int = 20_000
     backfill_rows: int = 100_000
-    backfill_many_rows: int = 1_000_000
-    #: JPEGs: some seconds of decoding.
-    backfill_pictures: int = 2_000
-    #: Submitted and waited for, one after the other.
-    backfill_one_by_one: int = 500
+    backfill_pictures: int = 8_000
+    backfill_memory_rows: tuple[int, int] = (10_000, 1_000_000)
+    one_by_one_jobs: int = 1_000
+    #: Jobs of one client beside a backfill, and as many without.
+    beside_jobs: int = 400
+    #: More pictures than a backfill gets through meanwhile.
+    beside_pictures: int = 40_000
 
     def jobs_of(self, model: str, contestant: str) -> int:
         """Jobs of one drain."""
@@ -82,7 +84,9 @@ def quick(pairs: int) -> Plan:
         growth_jobs=3_000,
         growth_warm_up=500,
         backfill_rows=5_000,
-        backfill_many_rows=20_000,
-        backfill_pictures=200,
-        backfill_one_by_one=30,
+        backfill_pictures=600,
+        backfill_memory_rows=(1_000, 20_000),
+        one_by_one_jobs=50,
+        beside_jobs=30,
+        beside_pictures=10_000,
     )

@@ -75,6 +75,20 @@ class Process:
             lines = self._log.read_text(errors="replace").splitlines()[-_LOG_LINES_SHOWN:]
             raise BenchmarkError(f"{self.name} has ended with {code}. Its last words:\n" + "\n".join(lines))
 
+    def wait(self, timeout_s: float) -> None:
+        """Return when it has ended well.
+
+        Raises:
+            BenchmarkError: it has failed, or has not ended in time.
+        """
+        assert self._process
+        try:
+            code = self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise BenchmarkError(f"{self.name} has not ended within {timeout_s:.0f} s.") from None
+        if code:
+            self.check()
+
     def exchange(self, line: str) -> str:
         """Write a line, wait for one.
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from benchmarks.partner import Partner
 from benchmarks.plan import Plan
 from benchmarks.process import Process
 from benchmarks.verdict import wrong_answers
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -114,14 +117,29 @@ class Rig:
         argv = [sys.executable, "-m", "benchmarks.http_load"]
         return Partner(argv, self.environment(""), self.folder / "http-load.log")
 
+    def one_by_one(self) -> Partner:
+        """The library's user who submits one job after the other, not started yet."""
+        argv = [sys.executable, "-m", "benchmarks.one_by_one"]
+        return Partner(argv, self.environment(""), self.folder / "one-by-one.log")
+
+    def picture_loop(self, model: str) -> Partner:
+        """The script that needs no queue, not started yet."""
+        argv = [sys.executable, "-m", "benchmarks.picture_loop"]
+        return Partner(argv, self.environment(model), self.folder / "picture-loop.log")
+
     def check(self, who: str, model: str, answers: Path) -> int:
         """Hold all answers against the in-process model's; gives how many there are.
 
         Raises:
             BenchmarkError: some are wrong.
         """
-        expected, got = np.load(self.models / f"{model}-answers.npy"), np.load(answers)
-        wrong = wrong_answers(expected, got)
+        return self.check_rows(who, model, np.load(answers))
+
+    def check_rows(self, who: str, model: str, answers: Array) -> int:
+        """The same for answers in memory."""
+        wrong = wrong_answers(np.load(self.models / f"{model}-answers.npy"), answers)
         if wrong:
-            raise BenchmarkError(f"{wrong} of {len(got)} answers of {who} on {model} are not the in-process model's.")
-        return len(got)
+            raise BenchmarkError(
+                f"{wrong} of {len(answers)} answers of {who} on {model} are not the in-process model's."
+            )
+        return len(answers)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from benchmarks.backfill_rows import backfill_beside, backfill_memory, backfill_pictures, backfill_rows
+from benchmarks.backfill_rows import backfill_jpeg, backfill_memory, backfill_tiny
+from benchmarks.beside_row import backfill_beside
 from benchmarks.depth_row import growth_cost
 from benchmarks.drain_rows import drain_tiny, drain_tiny_queues
 from benchmarks.http_rows import http_1_tiny, http_64_small, http_64_tiny
@@ -27,8 +28,8 @@ ROWS: Mapping[str, Callable[[Rig], RowResult]] = {
     "submit-bulk": submit_bulk,
     "growth-cost": growth_cost,
     "growth-memory": growth_memory,
-    "backfill-rows": backfill_rows,
-    "backfill-pictures": backfill_pictures,
+    "backfill-tiny": backfill_tiny,
+    "backfill-jpeg": backfill_jpeg,
     "backfill-memory": backfill_memory,
     "backfill-beside": backfill_beside,
 }

@@ -12,7 +12,7 @@ from client.job_options import JobOptions
 
 #: The server's own limit of pictures in a job (docs/http.md).
 MOST_PICTURES = 64
-#: Beyond these, rows of any size share what a job costs.
+#: Beyond these, rows of any size share what a job costs, and twice as many take 4 MB more memory.
 MOST_ROWS = 1024
 #: And so many bytes of them take longer to send than what a job costs.
 MOST_JOB_BYTES = 4 << 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +48,27 @@ def test_what_a_partner_cannot_do_is_an_error_and_not_its_end(tmp_path: Path) ->
 def test_a_partner_that_ends_is_named_with_its_last_words(tmp_path: Path) -> None:
     with partner(tmp_path) as one, pytest.raises(BenchmarkError, match=r"(?s)echo has ended with 1.*I am off"):
         one.ask("leave")
+
+
+def test_a_process_is_waited_for_and_named_when_it_fails(tmp_path: Path) -> None:
+    with Process([sys.executable, "-c", ""], {}, tmp_path / "good.log") as good:
+        good.wait(30.0)
+    bad = Process([sys.executable, "-c", "import sys; sys.exit('No luck.')"], {}, tmp_path / "bad.log")
+    with bad, pytest.raises(BenchmarkError, match=r"(?s)bad has ended with 1.*No luck"):
+        bad.wait(30.0)
+    slow = Process([sys.executable, "-c", "input()"], {}, tmp_path / "slow.log", talks=True)
+    with slow, pytest.raises(BenchmarkError, match="slow has not ended within 0 s"):
+        slow.wait(0.01)
+
+
+def test_a_measured_command_tells_its_own_memory_not_its_parents(tmp_path: Path) -> None:
+    ballast = b"x" * 200_000_000
+    told = tmp_path / "told.json"
+    argv = [sys.executable, "-m", "benchmarks.measured_command", str(told), "--version"]
+    with Process(argv, {"PYTHONPATH": str(ROOT)}, tmp_path / "command.log") as process:
+        process.wait(60.0)
+    peak_bytes = json.loads(told.read_text())["peak_bytes"]
+    assert 5_000_000 < peak_bytes < len(ballast)
 
 
 def test_a_process_is_ended_with_its_children_when_the_block_is_left_by_an_error(tmp_path: Path) -> None:

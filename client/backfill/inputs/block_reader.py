@@ -13,7 +13,7 @@ from client.backfill.inputs.joining import compact, join
 BLOCK_BYTES = 4 << 20
 
 #: Where rows are small, so that the Python objects beside the arrays (keys, cells) stay small too.
-BLOCK_ROWS = 8192
+BLOCK_ROWS = 2048
 
 Blocks: TypeAlias = Generator[Rows, None, None]
 
