@@ -56,7 +56,7 @@ class Findings:
     @property
     def exit_code(self) -> int:
         """0: every row fits; 2: some do not; 1: none does."""
-        if self.unreadable == self.rows:
+        if self.rows and self.unreadable == self.rows:
             return EXIT_STOPPED
         return EXIT_SOME_FAILED if self.unreadable else EXIT_ALL
 
