@@ -128,6 +128,13 @@ def test_a_dry_run_of_an_input_that_does_not_fit_ends_with_1(stand_in: StandIn, 
     assert "float32" in done.output
 
 
+@pytest.mark.parametrize("options", [[], ["--dry-run"]])
+def test_an_input_without_rows_is_done_at_once(stand_in: StandIn, tmp_path: Path, options: list[str]) -> None:
+    np.save(tmp_path / "rows.npy", np.zeros((0, 3), "float32"))
+    done = invoke(stand_in, tmp_path / "rows.npy", *options)
+    assert (done.exit_code, done.stdout.split(" rows ")[0]) == (0, "0")
+
+
 def test_ctrl_c_stops_and_says_how_to_go_on_and_no_row_is_run_twice(
     stand_in: StandIn, server: Server, rows: Path
 ) -> None:

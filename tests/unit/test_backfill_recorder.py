@@ -231,6 +231,29 @@ def test_an_output_that_was_cut_or_removed_since_is_noticed(output: Path, start:
     start().close()
 
 
+@pytest.mark.parametrize("is_cut", [True, False])
+@pytest.mark.parametrize("name", ["out.jsonl", "out.npz.spool", "out.parquet.spool", "out.jsonl.errors.jsonl"])
+def test_a_file_that_is_removed_or_cut_while_it_is_written_ends_the_run(
+    tmp_path: Path, name: str, is_cut: bool
+) -> None:
+    path = tmp_path / name
+    with closing(Run(tmp_path / name.removesuffix(".spool").removesuffix(".errors.jsonl"))) as run:
+        run.answer(0, 2)
+        run.recorder.settle(failed(2, 2))
+        run.recorder.flush()
+        # Given a file of the run that somebody removes, or empties
+        if is_cut:
+            path.write_bytes(b"")
+        else:
+            path.unlink()
+        # Then no row is told to be written that nobody can read
+        with pytest.raises(OutputError, match=f"{name} was removed, replaced or cut"):
+            run.recorder.finish()
+        state = run.checkpoint.load()
+    assert state is not None
+    assert not state.is_finished
+
+
 def test_a_finished_backfill_is_known_to_be(output: Path, start: Start) -> None:
     run = start()
     run.answer(0, 2)

@@ -84,6 +84,14 @@ def test_what_http_cannot_carry_is_refused_before_anything_is_sent(inputs: Paylo
     assert server.requests == []
 
 
+def test_an_empty_idempotency_key_is_left_to_the_server_to_refuse() -> None:
+    with StandIn(always(Answer.of(QUEUED, 202))) as server, at(server.url) as api:
+        api.submit("digits", ARRAY, idempotency_key="")
+        api.submit("digits", ARRAY)
+    keys = [request.headers["idempotency-key"] for request in server.requests]
+    assert (keys[0], len(keys[1])) == ("", 36)
+
+
 def test_options_that_are_not_set_are_not_sent_and_a_version_is_part_of_the_path() -> None:
     with StandIn(always(Answer.of(QUEUED, 202))) as server, at(server.url) as api:
         api.submit("digits", ARRAY, version=3)

@@ -85,14 +85,27 @@ class GrowingFile:
         """Make everything durable; the length in bytes.
 
         Raises:
-            OutputError: The disk is full, or broken.
+            OutputError: The disk is full, or broken, or somebody has removed or cut the file.
         """
         with telling(self._path):
             if not self._is_synced:
                 self._file.flush()
                 os.fsync(self._file.fileno())
                 self._is_synced = True
-            return self._file.tell()
+            length_bytes = self._file.tell()
+        # A file that was removed takes bytes without complaint, and nobody will ever read them.
+        if length_bytes and self._size_there() < length_bytes:
+            raise OutputError(
+                f"{self._path} was removed, replaced or cut while a backfill wrote it. "
+                "Put it back, or begin anew with --restart."
+            )
+        return length_bytes
+
+    def _size_there(self) -> int:
+        try:
+            return self._path.stat().st_size
+        except OSError:
+            return -1
 
     def close(self) -> None:
         """Close the file; what was not flushed may or may not be in it."""

@@ -55,6 +55,8 @@ class SpooledOutput:
 
     def finish(self) -> None:
         """Put the output together from the spool, and then into its place."""
+        # Whether it is still all there.
+        self._spool.flush()
         with (
             telling(self._files.spool),
             self._files.spool.open("rb") as spool,
