@@ -34,7 +34,8 @@ class PictureFormParser(FormDataParser):
     ) -> _Form:
         """Stream, fields and files."""
         boundary = (options or {}).get("boundary", "")
-        if mimetype == PICTURES and boundary.isascii():
+        # A body of no announced length may be cut off at the limit, which is for werkzeug to find.
+        if mimetype == PICTURES and boundary.isascii() and content_length is not None:
             body = stream.read()
             files = read_files(body, boundary.encode(), self.max_form_parts)
             if files is not None:
