@@ -7,8 +7,13 @@ from typing import Any, NamedTuple
 
 import redis
 from redis.commands.core import Script
+from redis.connection import PythonRespSerializer
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
+
+#: A larger argument is sent as it is, by redis-py's own packer. hiredis, faster with small ones, makes a string
+#: of each command and enlarges it piece by piece: 7 ms for 3 MB instead of 0.03, and no thread runs meanwhile.
+_LARGE_BYTES = 262_144
 
 
 class ScriptCall(NamedTuple):
@@ -43,11 +48,19 @@ def stream_calls(client: redis.Redis, script: Script, calls: Iterable[ScriptCall
 def _begin(connection: Any, script: Script, call: ScriptCall) -> ScriptCall | None:
     """Send a call; gives it back when there is an answer to wait for."""
     try:
-        connection.send_command("EVALSHA", script.sha, len(call.keys), *call.keys, *call.args)
+        _send(connection, "EVALSHA", script.sha, len(call.keys), *call.keys, *call.args)
     except RedisConnectionError:
         call.heed(script(keys=call.keys, args=call.args))
         return None
     return call
+
+
+def _send(connection: Any, *command: Any) -> None:
+    if any(isinstance(part, bytes) and len(part) > _LARGE_BYTES for part in command):
+        packer = PythonRespSerializer(_LARGE_BYTES, connection.encoder.encode)
+        connection.send_packed_command(packer.pack(*command))
+    else:
+        connection.send_command(*command)
 
 
 def _finish(connection: Any, script: Script, call: ScriptCall | None) -> None:

@@ -35,6 +35,14 @@ def test_a_submitted_job_is_recorded_with_input_and_message_in_one_step(
     assert client.ttl(keys.job(job.id)) == -1
 
 
+@pytest.mark.parametrize("size_bytes", [262_144, 262_145, 3_000_000])
+def test_a_large_input_is_stored_byte_by_byte(client: redis.Redis, job_store: JobStore, size_bytes: int) -> None:
+    job, payload = make_job(tag="ä"), bytes(index * 7 % 256 for index in range(size_bytes))
+    job_store.submit(job, payload)
+    assert client.get(keys.job_input(job.id)) == payload
+    assert job_store.get(job.id).tag == "ä"
+
+
 def test_submitting_an_id_again_changes_nothing(client: redis.Redis, job_store: JobStore) -> None:
     job = make_job()
     job_store.submit(job, b"one")
