@@ -57,7 +57,8 @@ def _begin(connection: Any, script: Script, call: ScriptCall) -> ScriptCall | No
 
 def _send(connection: Any, *command: Any) -> None:
     if any(isinstance(part, bytes) and len(part) > _LARGE_BYTES for part in command):
-        packer = PythonRespSerializer(_LARGE_BYTES, connection.encoder.encode)
+        # redis-py leaves this one untyped too.
+        packer: Any = PythonRespSerializer(_LARGE_BYTES, connection.encoder.encode)
         connection.send_packed_command(packer.pack(*command))
     else:
         connection.send_command(*command)
