@@ -68,7 +68,8 @@ class Journal:
         taken, self._taken = self._taken, []
         answered, self._answered = self._answered, []
         try:
-            written_end = await self._run(self._save, taken)
+            # It is done in any case: what was taken must not be forgotten, nor noted a second time.
+            written_end = await asyncio.shield(self._run(self._save, taken))
         except BaseException:
             self._answered = answered + self._answered
             raise

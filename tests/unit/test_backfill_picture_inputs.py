@@ -157,7 +157,7 @@ def test_tables_of_text_may_name_pictures(tmp_path: Path) -> None:
     ]
     (tmp_path / "x.jsonl").write_text("\n".join(lines))
     rows = read_all(open_source(str(tmp_path / "x.jsonl"), PICTURE))
-    assert keys_of(rows) == ["a", "1", "2", "3", "4", "5", "6"]
+    assert keys_of(rows) == ["a", *(f"row {number}" for number in range(1, 7))]
     assert pictures_of(rows) == [PNG + b"1.png", PNG + b"2.png", PNG]
     assert list(refusals_of(rows)) == [3, 4, 5, 6]
     assert refusals_of(rows)[5].startswith("\\ud800.png cannot be read")
