@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 
 from client.backfill.chunk import RowChunk, Rows, UnreadRow
 from client.backfill.fit import Fit, RowSpec
@@ -14,7 +17,18 @@ from client.backfill.source import Source
 
 VECTOR = Fit("digits", {"x": RowSpec("float32", (4,))})
 PICTURE = Fit("small", {"image": RowSpec("float32", (96, 96, 3))}, takes_pictures=True)
+FREELY = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 TWO = Fit("pair", {"a": RowSpec("int32", ()), "b": RowSpec("string", ())})
+
+
+def fit_of(dtype: str, *shape: int | None) -> Fit:
+    return Fit("m", {"x": RowSpec(dtype, shape)})
+
+
+def write(path: Path, text: str | bytes) -> str:
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return str(path)
 
 
 def read_all(source: Source, position: int = 0, most_rows: int = 7, most_bytes: int = 1 << 20) -> Rows:
